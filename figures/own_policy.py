@@ -1,0 +1,51 @@
+"""How accurate is the model for its own behaviour policy (the paper's Figure 3)?
+
+The value prediction error of eq 7 at each checkpoint, under the search policy of that checkpoint,
+against the training step: a line per horizon, a panel per agent.
+"""
+
+from collections.abc import Mapping
+
+import matplotlib
+import numpy as np
+import pandas as pd
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import BoundaryNorm, ListedColormap
+from matplotlib.figure import Figure
+
+from analyses import stats
+from figures import style
+
+COLUMNS = ("seed", "step", "horizon", "error")
+
+
+@style.context()
+def draw(tables: Mapping[str, pd.DataFrame]) -> Figure:
+    """Draw Figure 3 from the table `own_policy` of each agent."""
+    agents = style.ordered(tables)
+    means = {
+        agent: stats.across_seeds(tables[agent], "error", by=["horizon", "step"])
+        for agent in agents
+    }
+    horizons = sorted({int(h) for each in means.values() for h in each["horizon"]})
+    # Short horizons are bright, but the brightest tenth of the map is too pale on white.
+    shades = matplotlib.colormaps[style.SEQUENTIAL](np.linspace(0.1, 1.0, len(horizons)))
+    figure, grid = style.panels(1, len(agents))
+    for agent, axes in zip(agents, grid[0], strict=True):
+        table = means[agent]
+        for horizon, shade in zip(horizons, shades, strict=True):
+            style.line(axes, table.loc[table["horizon"] == horizon], "step", color=shade)
+        style.step_axis(axes, table["step"])
+        axes.set_title(f"{style.agent_name(agent)}\n{style.seeds_name(table.loc[:, 'n'])}")
+        axes.set_xlabel(style.STEP)
+    grid[0, 0].set_ylabel(style.ERROR)
+    scale = ScalarMappable(
+        BoundaryNorm(np.arange(len(horizons) + 1) - 0.5, len(horizons)), ListedColormap(shades)
+    )
+    bar = figure.colorbar(scale, ax=grid.ravel().tolist(), pad=0.02)
+    bar.set_ticks(range(len(horizons)), labels=[str(horizon) for horizon in horizons])
+    bar.ax.minorticks_off()
+    bar.ax.tick_params(length=0)
+    bar.outline.set_visible(False)  # pyright: ignore
+    bar.set_label("Horizon (steps)")
+    return figure

@@ -1,0 +1,68 @@
+"""How much does planning with the model improve the policy (the paper's Figure 7)?
+
+The return of agents that plan with the learned or the true model, guided by the policy prior or by
+the uniform prior, against the number of simulations per step; as a baseline, the policy prior
+without search. A column per agent, a row per checkpoint.
+"""
+
+from collections.abc import Mapping
+
+import pandas as pd
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from analyses import stats
+from figures import style
+
+COLUMNS = ("seed", "step", "model", "prior", "simulations", "return_mean")
+CHECKPOINTS = 4
+
+
+@style.context()
+def draw(tables: Mapping[str, pd.DataFrame]) -> Figure:
+    """Draw Figure 7 from the table `planning` of each agent, at up to four checkpoints."""
+    agents = style.ordered(tables)
+    steps = {agent: style.spread(tables[agent]["step"], CHECKPOINTS) for agent in agents}
+    rows = max(len(each) for each in steps.values())
+    figure, grid = style.panels(rows, len(agents), sharey="col")
+    entries = {}
+    for agent, column in zip(agents, grid.T, strict=True):
+        table = tables[agent]
+        for step, axes in zip(steps[agent], column, strict=False):
+            means = stats.across_seeds(
+                table.loc[table["step"] == step],
+                "return_mean",
+                by=["model", "prior", "simulations"],
+            )
+            entries |= _panel(axes, means)
+            name = f"{style.agent_name(agent)}\n" if step == steps[agent][0] else ""
+            axes.set_title(
+                f"{name}Step {style.step_name(step)}, {style.seeds_name(means.loc[:, 'n'])}"
+            )
+        column[len(steps[agent]) - 1].set_xlabel(style.SIMULATIONS)
+        for axes in column[len(steps[agent]) :]:
+            axes.set_axis_off()
+    for axes in grid[:, 0]:
+        axes.set_ylabel(style.RETURN)
+    style.legend(figure, entries)
+    return figure
+
+
+def _panel(axes: Axes, means: pd.DataFrame) -> dict[str, Artist]:
+    """Draw one agent at one checkpoint; what is in the panel, by its name in the legend."""
+    entries = {}
+    for model, look in style.MODEL_LOOK.items():
+        for prior, colour in style.PRIOR_COLOUR.items():
+            curve = means.loc[(means["model"] == model) & (means["prior"] == prior)]
+            if not curve.empty:
+                entries[f"{model.capitalize()} model, {prior} prior"] = style.line(
+                    axes, curve, "simulations", color=colour, **look
+                )
+    baseline = means.loc[means["model"] == "none", ["mean", "se"]].to_numpy()
+    for mean, se in baseline:
+        entries["Policy prior alone (no search)"] = style.level(axes, mean, se, **style.NO_SEARCH)
+    searched = means.loc[means["model"] != "none", "simulations"]
+    if not searched.empty:
+        style.log2_axis(axes, searched)
+    return entries

@@ -1,0 +1,428 @@
+"""What is on disk, and can it be trusted? The only module that knows the format.
+
+    <root>/<profile>/<agent>/seed_007/step_00002000.safetensors               one seed's networks
+    <root>/<profile>/<agent>/resume/seeds_000-029/state_00002000.safetensors  a run, to go on from
+
+A file is plain safetensors: arrays and a header of strings, nothing that is ever executed. Its
+digest is the SHA-256 of the whole file with the digest's own 64 digits read as zeros: it covers
+names, dtypes, shapes, values and the rest of the header, and every load verifies it.
+
+A file appears complete or not at all: it is written under a temporary name, flushed to the disk,
+and renamed. A folder has one writer: the process that holds its seeds' locks (`lock_seeds`).
+
+Seeds come in ascending order. What cannot be part of a path, be it a name, a seed or a step, raises
+ValueError; what cannot be stored raises TypeError; what is wrong on disk raises CheckpointError.
+"""
+
+import hashlib
+import json
+import os
+import platform
+import re
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from filelock import FileLock, Timeout
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import load_file
+
+ROOT = Path("checkpoints")
+FORMAT = "muzero-probe"
+FORMAT_VERSION = "1"
+
+_STEM = {"checkpoint": "step", "resume": "state"}  # kind -> how its file names begin
+_DTYPES = {"bool": "BOOL", "float16": "F16", "float32": "F32", "float64": "F64"}
+_DTYPES |= {f"int{n}": f"I{n}" for n in (8, 16, 32, 64)}
+_DTYPES |= {f"uint{n}": f"U{n}" for n in (8, 16, 32, 64)}
+_NO_DIGEST = "0" * 64
+_MAX_HEADER = 100_000_000  # bytes; safetensors refuses to read more
+
+Arrays = Mapping[str, np.ndarray]
+Json = Mapping[str, Any]
+
+
+class CheckpointError(Exception):
+    """A file or folder of this format is not what it should be; one line says which, and why."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Header:
+    """Who wrote a file, and what it holds."""
+
+    kind: str  # checkpoint | resume
+    agent: str
+    profile: str
+    seeds: list[int]  # one in a checkpoint
+    step: int  # training steps done
+    config: dict[str, Any]  # as JSON returns it: tuples have become lists
+    config_hash: str
+    versions: dict[str, str]  # of Python and of the packages that were installed
+    commit: str  # of the code; "-dirty" if tracked files differed; "unknown" outside a checkout
+    digest: str
+    meta: dict[str, Any]  # a resume state's; empty in a checkpoint
+
+    @property
+    def seed(self) -> int:
+        """A checkpoint's only seed."""
+        (seed,) = self.seeds
+        return seed
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checkpoint(Header):
+    """One seed's networks at one step, and the header."""
+
+    arrays: dict[str, np.ndarray]  # float32, no seed axis, writable, sorted by name
+
+
+def config_hash(config: Json) -> str:
+    """Returns the first 12 hex digits of the SHA-256 of a config's canonical JSON.
+
+    The order of keys does not matter, nor does a round trip through JSON; 1 and 1.0 differ.
+    """
+    # To JSON and back first: keys that become strings sort differently afterwards.
+    text = json.dumps(json.loads(json.dumps(config)), sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def checkpoint_path(root: str | Path, profile: str, agent: str, seed: int, step: int) -> Path:
+    """Returns where the checkpoint of one seed and step belongs."""
+    (seed,) = _ascending([seed])
+    return _folder(root, profile, agent) / f"seed_{seed:03d}" / _name("checkpoint", step)
+
+
+def resume_folder(root: str | Path, profile: str, agent: str, seeds: Sequence[int]) -> Path:
+    """Returns where the resume states of a run belong, by its seeds alone.
+
+    `seeds_007`, `seeds_000-029` for a range, `seeds_000_003_007` for up to eight others, and
+    `seeds_000_003_and_10_more_1a2b3c4d` beyond that.
+    """
+    seeds = _ascending(seeds)
+    names = [f"{seed:03d}" for seed in seeds]
+    name = "_".join(names)
+    if len(seeds) > 1 and seeds[-1] - seeds[0] == len(seeds) - 1:
+        name = f"{names[0]}-{names[-1]}"
+    elif len(seeds) > 8:
+        tail = hashlib.sha256(name.encode()).hexdigest()[:8]
+        name = f"{names[0]}_{names[1]}_and_{len(names) - 2}_more_{tail}"
+    return _folder(root, profile, agent) / "resume" / f"seeds_{name}"
+
+
+def list_checkpoints(root: str | Path, profile: str, agent: str) -> list[tuple[int, int, Path]]:
+    """Returns (seed, step, path) of an agent's checkpoints, sorted, by their names alone.
+
+    Raises:
+        CheckpointError: if a seed's folder, or a safetensors file in it, has an unexpected name.
+    """
+    found = []
+    for folder in _folder(root, profile, agent).glob("seed_*"):
+        digits = folder.name.removeprefix("seed_")
+        if not digits.isdecimal() or digits != f"{int(digits):03d}" or not folder.is_dir():
+            raise CheckpointError(f"{folder}: is not a seed's folder, such as seed_007")
+        found += [(int(digits), step, path) for step, path in _list("checkpoint", folder)]
+    return sorted(found)
+
+
+def save_checkpoint(
+    root: str | Path,
+    *,
+    agent: str,
+    profile: str,
+    seed: int,
+    step: int,
+    config: Json,
+    arrays: Arrays,  # float32, no seed axis
+    overwrite: bool = False,
+) -> Path:
+    """Writes one seed's networks and returns the path.
+
+    Does nothing if the checkpoint is there with the same arrays and config: a resumed run comes
+    past the same steps again, perhaps at another commit. `overwrite` replaces whatever is there.
+
+    Raises:
+        CheckpointError: if other content, or a damaged file, is there already.
+    """
+    path = checkpoint_path(root, profile, agent, seed, step)
+    for name, array in arrays.items():
+        if array.dtype != np.float32:
+            raise TypeError(f"{name}: a checkpoint holds float32, not {array.dtype}")
+    if path.exists() and not overwrite:
+        there = load_checkpoint(path)
+        if there.config_hash != config_hash(config):
+            raise CheckpointError(f"{path}: is there with another config; not overwritten")
+        if _bits(there.arrays) != _bits(arrays):
+            raise CheckpointError(f"{path}: is there with other arrays; not overwritten")
+        return path
+    run = {"agent": agent, "profile": profile, "seeds": [seed], "step": step}
+    _write(path, arrays, _fields("checkpoint", run, config, meta={}))
+    return path
+
+
+def load_checkpoint(path: str | Path) -> Checkpoint:
+    """Reads and verifies one seed's networks.
+
+    Raises:
+        CheckpointError: if the file is missing, damaged, altered, of another kind or format
+            version, or not of the agent, profile, seed and step that its path says.
+    """
+    header = _read(Path(path), kinds=("checkpoint",), verify=True)
+    return Checkpoint(**vars(header), arrays=dict(sorted(load_file(path).items())))
+
+
+def read_header(path: str | Path) -> Header:
+    """Reads the header of either kind of file, cheaply: the digest is *not* verified.
+
+    Raises:
+        CheckpointError: as `load_checkpoint`, as far as that shows without reading the arrays.
+    """
+    return _read(Path(path), kinds=tuple(_STEM), verify=False)
+
+
+def save_resume(
+    folder: str | Path,  # the run's `resume_folder`
+    *,
+    agent: str,
+    profile: str,
+    seeds: Sequence[int],
+    step: int,
+    config: Json,
+    arrays: Arrays,  # bool, integer, float up to 64 bits
+    meta: Json,
+) -> Path:
+    """Writes all that a run needs to go on, then drops all states but the newest two.
+
+    `meta` comes back as JSON returns it: integers of any size survive (so the state of a PCG64
+    generator does), tuples become lists and all keys strings.
+
+    Raises:
+        CheckpointError: if the folder holds a state of a later step.
+        ValueError: if the folder is not this run's, or the header grows beyond 100 MB.
+    """
+    folder, place = Path(folder), resume_folder("", profile, agent, seeds)
+    if not _is_at(folder, place):
+        raise ValueError(f"{folder}: this run's states belong in {place}")
+    if (states := _list("resume", folder)) and states[-1][0] > step:
+        raise CheckpointError(f"{states[-1][1]}: is later than step {step}: resume it or delete it")
+    path = folder / _name("resume", step)
+    run = {"agent": agent, "profile": profile, "seeds": seeds, "step": step}
+    _write(path, arrays, _fields("resume", run, config, meta))
+    for _, old in _list("resume", folder)[:-2]:
+        old.unlink()
+    return path
+
+
+def load_latest_resume(
+    folder: str | Path,
+) -> tuple[dict[str, np.ndarray], dict[str, Any], Header] | None:
+    """Reads and verifies a run's newest state: writable arrays, meta, header; None without one.
+
+    Raises:
+        CheckpointError: if the newest state cannot be trusted; it says what is left to do.
+    """
+    states = _list("resume", Path(folder))
+    if not states:
+        return None
+    path = states[-1][1]
+    try:
+        header = _read(path, kinds=("resume",), verify=True)
+    except CheckpointError as error:
+        rest = f"continue from {states[-2][1]}" if len(states) > 1 else "start from the beginning"
+        raise CheckpointError(f"{error}; delete it to {rest}") from error
+    return dict(sorted(load_file(path).items())), header.meta, header
+
+
+@contextmanager
+def lock_seeds(root: str | Path, profile: str, agent: str, seeds: Sequence[int]) -> Iterator[None]:
+    """Holds the right to write these seeds' files: all of them or none, without waiting.
+
+    The operating system drops the locks with the process, however it ends; `.lock` files stay.
+
+    Raises:
+        CheckpointError: if one of the seeds is locked already.
+    """
+    with ExitStack() as held:
+        for seed in _ascending(seeds):
+            folder = checkpoint_path(root, profile, agent, seed, 0).parent
+            folder.mkdir(parents=True, exist_ok=True)
+            try:
+                # The lock is the run's, not the thread's: another one may close a generator.
+                held.enter_context(FileLock(folder / ".lock", timeout=0, thread_local=False))
+            except Timeout as error:
+                message = f"seed {seed} of {folder.parent} is being trained by another process"
+                raise CheckpointError(message) from error
+        yield
+
+
+def _folder(root: str | Path, profile: str, agent: str) -> Path:
+    for name in (profile, agent):
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", name):
+            raise ValueError(f"{name!r} cannot be the name of a profile or an agent")
+    return Path(root) / profile / agent
+
+
+def _name(kind: str, step: int) -> str:
+    if step < 0:
+        raise ValueError(f"step {step} is negative")
+    return f"{_STEM[kind]}_{step:08d}.safetensors"
+
+
+def _list(kind: str, folder: Path) -> list[tuple[int, Path]]:
+    """Returns (step, path) of a folder's files, sorted; no unexpected name is skipped."""
+    found = []
+    for path in folder.glob("*.safetensors"):
+        digits = path.stem.removeprefix(f"{_STEM[kind]}_")
+        if not digits.isdecimal() or path.name != _name(kind, int(digits)):
+            raise CheckpointError(f"{path}: has an unexpected name; {_name(kind, 2000)} is one")
+        found.append((int(digits), path))
+    return sorted(found)
+
+
+def _is_at(path: Path, place: Path) -> bool:
+    return Path(os.path.abspath(path)).parts[-len(place.parts) :] == place.parts
+
+
+def _ascending(seeds: Sequence[int]) -> list[int]:
+    result = [int(seed) for seed in seeds]
+    if not result or result[0] < 0 or result != sorted(set(result)):
+        raise ValueError(f"seeds {result}: one or more are needed, ascending, none negative")
+    return result
+
+
+def _bits(arrays: Arrays) -> dict[str, tuple[tuple[int, ...], bytes]]:
+    return {name: (array.shape, array.tobytes()) for name, array in arrays.items()}
+
+
+def _fields(kind: str, run: Json, config: Json, meta: Json) -> dict[str, str]:
+    """Returns the header's strings; all that are no strings by nature are JSON."""
+    own = {"format": FORMAT, "format_version": FORMAT_VERSION, "kind": kind}
+    own |= {"agent": run["agent"], "profile": run["profile"], "step": json.dumps(int(run["step"]))}
+    own |= {"seeds": json.dumps(_ascending(run["seeds"])), "meta": json.dumps(meta)}
+    own |= {"config": json.dumps(config), "config_hash": config_hash(config)}
+    return own | {"versions": json.dumps(_versions()), "commit": _commit()}
+
+
+def _write(path: Path, arrays: Arrays, fields: dict[str, str]) -> None:
+    """Writes a safetensors file atomically, its bytes given by its content alone.
+
+    The library's own writer orders the header at random (another digest each time), ignores
+    strides, denies reading to all but the owner, and leaves temporary files of unknown names.
+    """
+    entries: dict[str, Any] = {}
+    blocks: list[Any] = []
+    end = 0
+    # Widest dtype first: every array is aligned.
+    for name, array in sorted(arrays.items(), key=lambda item: (-item[1].itemsize, item[0])):
+        code = _DTYPES.get(array.dtype.name)
+        if code is None or name == "__metadata__":
+            raise TypeError(f"{name}: an array of {array.dtype} cannot be stored under this name")
+        array = np.asarray(array, dtype=array.dtype.newbyteorder("<"), order="C")
+        start, end = end, end + array.nbytes
+        entries[name] = {"dtype": code, "shape": array.shape, "data_offsets": [start, end]}
+        blocks.append(array.reshape(-1).view(np.uint8))
+
+    def head(digest: str) -> bytes:
+        text = json.dumps({"__metadata__": {**fields, "digest": digest}, **entries}).encode()
+        text += b" " * (-len(text) % 8)
+        if len(text) > _MAX_HEADER:
+            raise ValueError(f"{path}: {len(text)} bytes of header; put large data into arrays")
+        return len(text).to_bytes(8, "little") + text
+
+    digest = hashlib.sha256(head(_NO_DIGEST))
+    for block in blocks:
+        digest.update(block)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    for interrupted in path.parent.glob(".*.safetensors.tmp"):
+        interrupted.unlink()
+    temporary = path.with_name(f".{path.name}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            for block in (head(digest.hexdigest()), *blocks):
+                file.write(block)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    if os.name == "posix":
+        folder = os.open(path.parent, os.O_RDONLY)
+        os.fsync(folder)
+        os.close(folder)
+
+
+def _read(path: Path, *, kinds: tuple[str, ...], verify: bool) -> Header:
+    try:
+        with safe_open(path, framework="np") as content:  # checks offsets, shapes and the length
+            fields: dict[str, str] = content.metadata() or {}
+        if fields.get("format") != FORMAT:
+            raise CheckpointError(f"{path}: is not a {FORMAT} file")
+        if (version := fields["format_version"]) != FORMAT_VERSION:
+            raise CheckpointError(f"{path}: has format version {version}, not {FORMAT_VERSION}")
+        if (kind := fields["kind"]) not in kinds:
+            raise CheckpointError(f"{path}: is of kind {kind!r}, not {' or '.join(kinds)}")
+        if verify and _digest(path, fields["digest"]) != fields["digest"]:
+            raise CheckpointError(f"{path}: was altered, its digest does not match")
+        values: dict[str, Any] = {name: fields[name] for name in Header.__annotations__}
+        for name in ("seeds", "step", "config", "versions", "meta"):
+            values[name] = json.loads(fields[name])
+        header = Header(**values)
+        where = (header.profile, header.agent)
+        if kind == "checkpoint":
+            place = checkpoint_path("", *where, header.seed, header.step)
+        else:
+            place = resume_folder("", *where, header.seeds) / _name("resume", header.step)
+    except SafetensorError as error:
+        what = "is half-written, damaged or not a safetensors file"
+        raise CheckpointError(f"{path}: {what} ({error})") from error
+    except FileNotFoundError as error:
+        raise CheckpointError(f"{path}: no such file") from error
+    except OSError as error:
+        raise CheckpointError(f"{path}: cannot be read ({error})") from error
+    except KeyError as error:
+        raise CheckpointError(f"{path}: its header has no {error}") from error
+    except (TypeError, ValueError) as error:
+        raise CheckpointError(f"{path}: its header is damaged ({error})") from error
+    if not _is_at(path, place):
+        raise CheckpointError(f"{path}: was written as {place}; renamed, moved or copied?")
+    return header
+
+
+def _digest(path: Path, stored: str) -> str:
+    with path.open("rb") as file:
+        size = file.read(8)
+        head = size + file.read(int.from_bytes(size, "little"))
+        head = head.replace(stored.encode(), _NO_DIGEST.encode(), 1)
+        return hashlib.file_digest(file, lambda: hashlib.sha256(head)).hexdigest()
+
+
+@cache
+def _versions() -> dict[str, str]:
+    versions = {"python": platform.python_version()}
+    for package in ("torch", "numpy", "numba", "gymnasium", "muzero_probe"):
+        with suppress(metadata.PackageNotFoundError):
+            versions[package] = metadata.version(package)
+    return versions
+
+
+@cache
+def _commit() -> str:
+    folder = Path(__file__).parent
+    # A git hook's GIT_DIR would name another repository.
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    options: dict[str, Any] = {"cwd": folder, "env": environment, "stderr": subprocess.DEVNULL}
+
+    def git(*command: str) -> str:
+        command = ("git", "--no-optional-locks", *command)
+        return subprocess.check_output(command, text=True, **options).strip()
+
+    with suppress(OSError, subprocess.SubprocessError):
+        # An environment that lies inside another checkout must not report that one's commit.
+        if git("rev-parse", "--show-prefix") == f"{folder.name}/":
+            return git("describe", "--always", "--dirty", "--abbrev=40", "--exclude=*")
+    return "unknown"

@@ -1,0 +1,193 @@
+"""Settings of an agent: frozen dataclasses, presets by agent and profile.
+
+Every value says its unit and where it comes from: "study" is He et al. (2024), "MuZero" Schrittwieser et al.
+(2020), "lineage" the muzero-general implementation that the paper's Cart Pole agents most probably descend
+from, "measured" our own runs on seeds that are reported nowhere (1000 and up).
+"""
+
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from muzero_probe.search.mcts import SearchConfig
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetsConfig:
+    """Sizes of h, g and f."""
+
+    latent: int = 64  # lineage has 8; that limits the model's accuracy by itself (study, section 1)
+    hidden: int = 64  # units of the one hidden layer; lineage has 16, as above
+    value_low: int = 0  # lowest atom on the scaled axis h(x)
+    value_high: int = 20  # highest atom: h(333 = 1 / (1 - 0.997)) is 17.6, so that no value saturates
+    reward_low: int = -2  # lowest atom
+    reward_high: int = 2  # highest atom
+
+    def __post_init__(self) -> None:
+        """Refuses impossible values."""
+        _at_least(self, "nets", 1, "latent", "hidden")
+        for kind in ("value", "reward"):
+            low, high = getattr(self, f"{kind}_low"), getattr(self, f"{kind}_high")
+            if high <= low:
+                raise ValueError(f"nets.{kind}_high is {high}, it must be above nets.{kind}_low ({low})")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingConfig:
+    """How an agent is trained."""
+
+    steps: int = 100_000  # updates of the nets; study
+    checkpoints: tuple[int, ...] = (0, 500, 1_000, 2_000, 5_000, 10_000, 20_000, 50_000, 100_000)  # step 2000 is Fig 6's
+    batch_size: int = 128  # positions per update; lineage
+    unroll_steps: int = 10  # K; study
+    n_step: int = 50  # steps of reward before the bootstrap; lineage
+    environments: int = 8  # played side by side per seed; ours: lineage's workers play one each
+    updates_per_environment_step: float = 1.5  # lineage
+    warmup_slots: int = 128  # positions per environment before the first update; ours: n_step + K and some episodes
+    replay_slots: int = 8_500  # positions kept per environment; all of a run, as lineage's 500 games would
+    priority_alpha: float = 0.5  # lineage
+    priority_beta_start: float = 0.4  # EfficientZero's annealing; lineage corrects fully from the start
+    priority_beta_end: float = 1.0
+    reanalyse_fraction: float = 0.1  # of training positions whose policy and value targets are searched anew
+    learning_rate: float = 1e-3  # Adam, at step 0
+    learning_rate_end: float = 1e-4  # at the last step, reached exponentially
+    weight_decay: float = 1e-4  # L2 in Adam; lineage
+    gradient_norm: float = 5.0  # per seed; EfficientZero
+    value_weight: float = 1.0  # of the value loss; lineage
+    temperatures: tuple[float, ...] = (1.0, 0.5, 0.25)  # T of eq 2; study
+    temperature_changes: tuple[float, ...] = (0.5, 0.75)  # fractions of `steps` at which T changes; study
+
+    def __post_init__(self) -> None:
+        """Refuses impossible values."""
+        _at_least(self, "training", 1, "steps", "batch_size", "unroll_steps", "n_step", "environments")
+        if self.batch_size < 2:
+            raise ValueError(f"training.batch_size is {self.batch_size}, at least 2 is needed")
+        if not all(0 <= step <= self.steps for step in self.checkpoints):
+            raise ValueError(f"training.checkpoints {self.checkpoints} must lie in 0..{self.steps}")
+        if list(self.checkpoints) != sorted(set(self.checkpoints)):
+            raise ValueError(f"training.checkpoints {self.checkpoints} must ascend")
+        lag = self.unroll_steps + self.n_step
+        if self.warmup_slots <= lag:
+            raise ValueError(
+                f"training.warmup_slots is {self.warmup_slots}, it must exceed n_step + unroll_steps ({lag})"
+            )
+        if self.replay_slots < self.warmup_slots:
+            raise ValueError(
+                f"training.replay_slots is {self.replay_slots}, it must be at least warmup_slots ({self.warmup_slots})"
+            )
+        if self.updates_per_environment_step <= 0:
+            raise ValueError(
+                f"training.updates_per_environment_step is {self.updates_per_environment_step}, it must be positive"
+            )
+        for name in ("priority_alpha", "priority_beta_start", "priority_beta_end", "reanalyse_fraction"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"training.{name} is {getattr(self, name)}, it must lie in [0, 1]")
+        for name in ("learning_rate", "learning_rate_end", "gradient_norm"):
+            if getattr(self, name) <= 0:
+                raise ValueError(f"training.{name} is {getattr(self, name)}, it must be positive")
+        for name in ("weight_decay", "value_weight"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"training.{name} is {getattr(self, name)}, it must not be negative")
+        if len(self.temperatures) != len(self.temperature_changes) + 1 or min(self.temperatures) <= 0:
+            raise ValueError(
+                f"training.temperatures {self.temperatures} must be positive, one more than "
+                f"temperature_changes {self.temperature_changes}"
+            )
+        if list(self.temperature_changes) != sorted(self.temperature_changes):
+            raise ValueError(f"training.temperature_changes {self.temperature_changes} must ascend")
+
+    def temperature(self, step: int) -> float:
+        """Returns T of eq 2 at a training step."""
+        return self.temperatures[sum(step >= self.steps * change for change in self.temperature_changes)]
+
+    def learning_rate_at(self, step: int) -> float:
+        """Returns the learning rate of the update that follows `step` updates."""
+        return self.learning_rate * (self.learning_rate_end / self.learning_rate) ** (step / self.steps)
+
+    def priority_beta(self, step: int) -> float:
+        """Returns the exponent of the importance weights, annealed linearly."""
+        return self.priority_beta_start + (self.priority_beta_end - self.priority_beta_start) * step / self.steps
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """An agent: environment, nets, search and training."""
+
+    agent: str = "cartpole"
+    environment: str = "cartpole"  # name in `envs.make`
+    nets: NetsConfig = field(default_factory=NetsConfig)
+    search: SearchConfig = field(default_factory=SearchConfig)
+    training: TrainingConfig = field(default_factory=TrainingConfig)
+
+    def to_dict(self) -> dict:
+        """Returns nested plain dicts for a checkpoint's header."""
+        return dataclasses.asdict(self)
+
+    @staticmethod
+    def from_dict(values: dict) -> "Config":
+        """Returns the config that `to_dict` wrote.
+
+        Raises:
+            ValueError: if a name is unknown or missing, or a value impossible.
+        """
+        sections = {"nets": NetsConfig, "search": SearchConfig, "training": TrainingConfig}
+        built = {}
+        for name, kind in sections.items():
+            given = dict(values.get(name, {}))
+            known = {f.name for f in dataclasses.fields(kind)}
+            if given.keys() != known:
+                raise ValueError(f"config section {name}: {sorted(given.keys() ^ known)} unknown or missing")
+            built[name] = kind(**{k: tuple(v) if isinstance(v, list) else v for k, v in given.items()})
+        return Config(agent=values["agent"], environment=values["environment"], **built)
+
+
+def _at_least(config: object, section: str, least: int, *names: str) -> None:
+    for name in names:
+        if getattr(config, name) < least:
+            raise ValueError(f"{section}.{name} is {getattr(config, name)}, at least {least} is needed")
+
+
+def _cartpole_paper() -> Config:
+    return Config()
+
+
+def _cartpole_quick() -> Config:
+    """What two cores train, analyse and draw within a quarter of an hour."""
+    return Config(
+        training=TrainingConfig(
+            steps=10_000,
+            checkpoints=(0, 500, 1_000, 2_000, 5_000, 10_000),
+            replay_slots=1_000,
+        )
+    )
+
+
+def _cartpole_smoke() -> Config:
+    """Seconds; every part runs, nothing is learned."""
+    return Config(
+        nets=NetsConfig(latent=16, hidden=16),
+        search=SearchConfig(simulations=8),
+        training=TrainingConfig(
+            steps=60, checkpoints=(0, 20, 60), batch_size=16, unroll_steps=4, n_step=5, environments=4,
+            warmup_slots=40, replay_slots=200,
+        ),
+    )  # fmt: skip
+
+
+PRESETS: dict[str, dict[str, Callable[[], Config]]] = {
+    "cartpole": {"smoke": _cartpole_smoke, "quick": _cartpole_quick, "paper": _cartpole_paper},
+}
+SEEDS = {"smoke": 2, "quick": 6, "paper": 30}  # size of the population; 30 is the study's
+
+
+def preset(agent: str, profile: str) -> Config:
+    """Returns the preset of an agent.
+
+    Raises:
+        ValueError: if the agent or the profile is unknown.
+    """
+    if agent not in PRESETS:
+        raise ValueError(f"agent {agent!r} is unknown: {', '.join(PRESETS)}")
+    if profile not in PRESETS[agent]:
+        raise ValueError(f"profile {profile!r} is unknown for {agent}: {', '.join(PRESETS[agent])}")
+    return PRESETS[agent][profile]()

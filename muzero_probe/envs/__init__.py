@@ -1,0 +1,37 @@
+"""The environments: T(s, a) and R(s, a) as functions of an explicit state.
+
+`make(name)` builds one by its name; `base` states the contract that all keep.
+"""
+
+from collections.abc import Callable
+
+from muzero_probe.envs import planted
+from muzero_probe.envs.base import Environment, StepResult
+from muzero_probe.envs.cartpole import CartPole
+from muzero_probe.envs.replayed import Replayed
+
+__all__ = ["Environment", "Replayed", "StepResult", "make", "names"]
+
+# Each key is the `name` of what its value builds.
+_BUILDERS: dict[str, Callable[[], Environment]] = {
+    "cartpole": CartPole,
+    "chain-5": planted.chain,
+    "tree-3x2": planted.tree,
+    "bandit-3": planted.bandit,
+}
+
+
+def names() -> tuple[str, ...]:
+    """Returns the names that `make` knows."""
+    return tuple(_BUILDERS)
+
+
+def make(name: str) -> Environment:
+    """Builds the environment of that name.
+
+    Raises:
+        ValueError: if there is no environment of that name.
+    """
+    if name not in _BUILDERS:
+        raise ValueError(f"environment {name!r} is unknown, known are: {', '.join(names())}")
+    return _BUILDERS[name]()

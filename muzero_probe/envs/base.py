@@ -1,0 +1,220 @@
+"""What do T(s, a) and R(s, a) answer, from any state?
+
+The study asks for both from states that were met long ago: to roll one state forward along hundreds
+of plans, and to grow search trees on the true dynamics. So an environment is a function of an
+explicit state, batched over rows B, and holds no current state that a caller could notice.
+
+States are numpy arrays with a leading axis B: float64 `[B, 4]` for Cart Pole, `[B]` objects where a
+state is an object. They can be indexed, concatenated with `np.concatenate`, and written to bytes.
+
+A termination belongs to T: a terminal state is absorbing, with reward 0 for ever. A time limit does
+not: the caller counts steps.
+"""
+
+import json
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+MAGIC = b"muzero-probe states "
+
+
+class StepResult(NamedTuple):
+    """What one step from B states leads to.
+
+    Attributes:
+        states: `[B, ...]`, the next states; a terminal state leads to itself.
+        observations: `[B, *obs]` float32, of the next states.
+        rewards: `[B]` float32, in the task's own units.
+        terminated: `[B]` bool, whether the next states are terminal.
+    """
+
+    states: np.ndarray
+    observations: NDArray[np.float32]
+    rewards: NDArray[np.float32]
+    terminated: NDArray[np.bool_]
+
+
+class Environment(ABC):
+    """A deterministic task with discrete actions, as a function of an explicit state.
+
+    No method modifies its arguments. Every method that takes states, actions, plans or seeds raises
+    ValueError, in one line, when their shape, type or range is wrong.
+
+    A subclass whose states are plain arrays sets `state_dtype` and `state_shape`; one whose states
+    are objects overrides `_check_states`, `_pack` and `_unpack` instead.
+
+    Attributes:
+        name: names the task; part of every blob of states.
+        num_actions: A; actions are 0..A-1.
+        observation_shape: shape of one observation.
+        time_limit: steps after which an episode is truncated, None for no limit. No part of T.
+        alive_reward: the reward of every step taken from a non-terminal state, where that is a
+            constant of the task, else None.
+        state_version: of the byte format of the states; raised when it changes.
+        state_dtype: dtype of array states.
+        state_shape: shape of one row of array states.
+    """
+
+    name: str
+    num_actions: int
+    observation_shape: tuple[int, ...]
+    time_limit: int | None = None
+    alive_reward: float | None = None
+    state_version: ClassVar[int] = 1
+    state_dtype: ClassVar[type[np.generic]]
+    state_shape: ClassVar[tuple[int, ...]]
+
+    @abstractmethod
+    def reset(self, seeds: ArrayLike) -> tuple[np.ndarray, NDArray[np.float32]]:
+        """Starts B episodes, each as Gymnasium's `reset(seed=...)` would.
+
+        Args:
+            seeds: `[B]` integers, 0 or more.
+
+        Returns:
+            The start states `[B, ...]` and their observations `[B, *obs]`.
+        """
+
+    @abstractmethod
+    def observe(self, states: np.ndarray) -> NDArray[np.float32]:
+        """Returns the observations `[B, *obs]` of the states `[B, ...]`."""
+
+    @abstractmethod
+    def step(self, states: np.ndarray, actions: ArrayLike) -> StepResult:
+        """Takes one action in each state: T(s, a) and R(s, a).
+
+        Args:
+            states: `[B, ...]`.
+            actions: `[B]` integers in 0..A-1; in a terminal state every action does nothing.
+        """
+
+    @abstractmethod
+    def is_terminal(self, states: np.ndarray) -> NDArray[np.bool_]:
+        """Returns, as `[B]` bool, which of the states `[B, ...]` are terminal."""
+
+    def rollout(
+        self, states: np.ndarray, plans: ArrayLike
+    ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        """Follows one plan from each state, to its end or to a termination.
+
+        Args:
+            states: `[B, ...]`.
+            plans: `[B, T]` integers in 0..A-1.
+
+        Returns:
+            The rewards `[B, T]` (0 after a termination), and `[B, T]` bool, whether the state
+            before action t was non-terminal.
+        """
+        states = self._check_states(states)
+        actions = self._check_actions(plans, "plans", (len(states), None))
+        rewards = np.zeros(actions.shape, np.float32)
+        alive = np.zeros(actions.shape, np.bool_)
+        terminated = self.is_terminal(states)
+        for t in range(actions.shape[1]):
+            if terminated.all():
+                break
+            alive[:, t] = ~terminated
+            states, _, rewards[:, t], terminated = self.step(states, actions[:, t])
+        return rewards, alive
+
+    def to_bytes(self, states: np.ndarray) -> bytes:
+        """Writes the states: a line that names environment, version and size, then the data."""
+        states = self._check_states(states)
+        payload = self._pack(states)
+        header = {
+            "environment": self.name,
+            "version": self.state_version,
+            "rows": len(states),
+            "bytes": len(payload),
+        }
+        return MAGIC + json.dumps(header).encode() + b"\n" + payload
+
+    def from_bytes(self, data: bytes) -> np.ndarray:
+        """Reads the states `[B, ...]` that `to_bytes` wrote.
+
+        Raises:
+            ValueError: if the data are not states, or are truncated, or belong to another
+                environment or to another version of its format.
+        """
+        data = bytes(data)
+        line, newline, payload = data.partition(b"\n")
+        if not (line.startswith(MAGIC) or MAGIC.startswith(line)):
+            raise self._error("these bytes are not states written by to_bytes")
+        if not newline:
+            raise self._error(f"states are truncated: {len(data)} bytes do not hold the header")
+        try:
+            header = json.loads(line[len(MAGIC) :])
+            environment, version = header["environment"], header["version"]
+            rows, size = int(header["rows"]), int(header["bytes"])
+        except (ValueError, TypeError, KeyError):
+            raise self._error("the header of these states cannot be read") from None
+        if (environment, version) != (self.name, self.state_version):
+            raise self._error(
+                f"reads its own states, version {self.state_version}, "
+                f"not those of {environment}, version {version}"
+            )
+        if len(payload) != size:
+            kind = "truncated" if len(payload) < size else "too long"
+            raise self._error(f"states are {kind}: {len(payload)} bytes of data, {size} expected")
+        try:
+            states = self._check_states(self._unpack(payload, rows))
+            if len(states) != rows:
+                raise ValueError(f"{len(states)} rows, {rows} expected")
+        except (ValueError, TypeError, KeyError) as error:
+            raise self._error(f"the data of these states are damaged ({error})") from None
+        return states
+
+    def _pack(self, states: np.ndarray) -> bytes:
+        """Returns the rows as bytes, without a header. Little-endian."""
+        return states.astype(np.dtype(self.state_dtype).newbyteorder("<")).tobytes()
+
+    def _unpack(self, payload: bytes, rows: int) -> np.ndarray:
+        """Inverse of `_pack`; the result is writable. May raise ValueError, TypeError, KeyError."""
+        values = np.frombuffer(payload, np.dtype(self.state_dtype).newbyteorder("<"))
+        return values.astype(self.state_dtype).reshape(rows, *self.state_shape)
+
+    def _check_states(self, states: np.ndarray) -> np.ndarray:
+        """Returns the states, or raises ValueError."""
+        allowed = ", ".join(["B", *map(str, self.state_shape)])
+        if not isinstance(states, np.ndarray) or states.dtype != self.state_dtype:
+            got = states.dtype if isinstance(states, np.ndarray) else type(states).__name__
+            raise self._error(f"states must be a {self.state_dtype.__name__} array, got {got}")
+        if states.ndim == 0 or states.shape[1:] != self.state_shape:
+            raise self._error(f"states must have shape [{allowed}], got {list(states.shape)}")
+        return states
+
+    def _check_actions(
+        self, actions: ArrayLike, what: str, shape: tuple[int | None, ...]
+    ) -> NDArray[np.integer[Any]]:
+        """Returns the actions as an integer array of the shape (None: any length), or raises."""
+        array = np.asarray(actions)
+        fits = array.ndim == len(shape) and all(
+            wanted is None or wanted == length
+            for wanted, length in zip(shape, array.shape, strict=True)
+        )
+        if not fits:
+            allowed = ", ".join("T" if length is None else str(length) for length in shape)
+            raise self._error(f"{what} must have shape [{allowed}], got {list(array.shape)}")
+        if array.size == 0:
+            return array.astype(np.int64)
+        if array.dtype.kind not in "iu":
+            raise self._error(f"{what} must be integers, got {array.dtype}")
+        for value in (array.min(), array.max()):
+            if not 0 <= value < self.num_actions:
+                raise self._error(f"{what} must lie in 0..{self.num_actions - 1}, got {int(value)}")
+        return array
+
+    def _check_seeds(self, seeds: ArrayLike) -> list[int]:
+        """Returns the seeds as Python integers, or raises ValueError."""
+        array = np.asarray(seeds)
+        if array.ndim != 1:
+            raise self._error(f"seeds must have shape [B], got {list(array.shape)}")
+        if array.size and (array.dtype.kind not in "iu" or array.min() < 0):
+            raise self._error("seeds must be integers, 0 or more")
+        return [int(seed) for seed in array]
+
+    def _error(self, message: str) -> ValueError:
+        return ValueError(f"{self.name}: {message}")

@@ -1,0 +1,182 @@
+"""What is T(s, a) in any deterministic Gymnasium environment, asked of its public face alone?
+
+A state is the seed of a reset and the actions taken since: to be in it again, reset and take them
+again. That is slow (a step costs as much as its whole episode so far) and always right: the oracle
+for the environments that restore states in other ways.
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import gymnasium
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from muzero_probe.envs.base import Environment, StepResult
+
+
+@dataclass(frozen=True)
+class Prefix:
+    """One state: where the episode started and what was done since.
+
+    Attributes:
+        seed: of the reset.
+        actions: taken since, each in 0..A-1.
+    """
+
+    seed: int
+    actions: tuple[int, ...]
+
+
+class Replayed(Environment):
+    """Any deterministic Gymnasium environment with discrete actions, by replay from the reset.
+
+    States are object arrays `[B]` of `Prefix`. The time limit of the task is taken off the
+    simulator and reported as `time_limit`. One simulator stands behind all rows: use one instance
+    per thread.
+    """
+
+    def __init__(
+        self, gym_id: str, *, build: Callable[[], gymnasium.Env[Any, Any]] | None = None
+    ) -> None:
+        """Builds the simulator.
+
+        Args:
+            gym_id: the registered environment, such as `"CartPole-v1"`.
+            build: builds the simulator in place of `gymnasium.make(gym_id)`, without a time limit;
+                `gym_id` then only names it.
+
+        Raises:
+            ValueError: if there is no such environment, if its actions are not discrete, if its
+                observations are not one array, or if it does not reproduce itself from a seed.
+        """
+        self.name = f"replayed:{gym_id}"
+        if build is None:
+            try:
+                spec = gymnasium.spec(gym_id)
+                simulator = gymnasium.make(gym_id, max_episode_steps=-1, disable_env_checker=True)
+            except gymnasium.error.Error as error:
+                raise self._error(f"Gymnasium cannot make it: {error}") from error
+        else:
+            simulator = build()
+            spec = simulator.spec
+        if not isinstance(simulator.action_space, gymnasium.spaces.Discrete):
+            raise self._error(
+                f"actions must be discrete, got {type(simulator.action_space).__name__}"
+            )
+        if simulator.observation_space.shape is None:
+            raise self._error(
+                f"observations must be one array, got {type(simulator.observation_space).__name__}"
+            )
+        if spec is not None and spec.nondeterministic:
+            raise self._error("it is registered as nondeterministic, a replay needs determinism")
+        self.num_actions = int(simulator.action_space.n)
+        self.observation_shape = simulator.observation_space.shape
+        self.time_limit = None if spec is None else spec.max_episode_steps
+        self._first_action = int(simulator.action_space.start)
+        self._simulator = simulator
+
+    def reset(self, seeds: ArrayLike) -> tuple[np.ndarray, NDArray[np.float32]]:
+        """Returns one empty prefix per seed, and what each reset shows."""
+        states = _object_array([Prefix(seed, ()) for seed in self._check_seeds(seeds)])
+        return states, self.observe(states)
+
+    def observe(self, states: np.ndarray) -> NDArray[np.float32]:
+        """Replays each prefix and returns its last observation, `[B, *obs]`."""
+        observations = np.empty(
+            (len(self._check_states(states)), *self.observation_shape), np.float32
+        )
+        for b, state in enumerate(states):
+            observations[b], _ = self._replay(state)
+        return observations
+
+    def step(self, states: np.ndarray, actions: ArrayLike) -> StepResult:
+        """Replays each prefix, then takes its action; a terminal prefix stays as it is."""
+        states = self._check_states(states)
+        (B,) = states.shape
+        chosen = self._check_actions(actions, "actions", (B,))
+        successors = states.copy()
+        observations = np.empty((B, *self.observation_shape), np.float32)
+        rewards = np.zeros(B, np.float32)
+        terminated = np.empty(B, np.bool_)
+        for b, (state, action) in enumerate(zip(states, chosen.tolist(), strict=True)):
+            observations[b], terminated[b] = self._replay(state)
+            if not terminated[b]:
+                successors[b] = Prefix(state.seed, (*state.actions, action))
+                observations[b], rewards[b], terminated[b] = self._act(action)
+        return StepResult(successors, observations, rewards, terminated)
+
+    def rollout(
+        self, states: np.ndarray, plans: ArrayLike
+    ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        """Replays each prefix once and follows its plan."""
+        states = self._check_states(states)
+        chosen = self._check_actions(plans, "plans", (len(states), None))
+        rewards = np.zeros(chosen.shape, np.float32)
+        alive = np.zeros(chosen.shape, np.bool_)
+        for b, (state, plan) in enumerate(zip(states, chosen.tolist(), strict=True)):
+            _, terminated = self._replay(state)
+            for t, action in enumerate(plan):
+                if terminated:
+                    break
+                alive[b, t] = True
+                _, rewards[b, t], terminated = self._act(action)
+        return rewards, alive
+
+    def is_terminal(self, states: np.ndarray) -> NDArray[np.bool_]:
+        """Replays each prefix and returns whether it ends in a termination, `[B]`."""
+        ends = [self._replay(state)[1] for state in self._check_states(states)]
+        return np.array(ends, np.bool_)
+
+    def _replay(self, state: Prefix) -> tuple[Any, bool]:
+        """Brings the simulator into the state; returns its observation and if it is terminal."""
+        observation, _ = self._simulator.reset(seed=state.seed)
+        terminated = False
+        for action in state.actions:
+            if terminated:
+                break
+            observation, _, terminated = self._act(action)
+        return observation, terminated
+
+    def _act(self, action: int) -> tuple[Any, float, bool]:
+        observation, reward, terminated, truncated, _ = self._simulator.step(
+            self._first_action + action
+        )
+        if truncated and not terminated:
+            raise RuntimeError(
+                f"{self.name}: the simulator ended an episode by a time limit of its own, "
+                "build it without one"
+            )
+        return observation, float(reward), bool(terminated)
+
+    def _check_states(self, states: np.ndarray) -> np.ndarray:
+        if not isinstance(states, np.ndarray) or states.dtype != object or states.ndim != 1:
+            got = (
+                f"{states.dtype} {list(states.shape)}"
+                if isinstance(states, np.ndarray)
+                else type(states).__name__
+            )
+            raise self._error(f"states must be an object array [B], got {got}")
+        for state in states:
+            if not isinstance(state, Prefix):
+                raise self._error(f"states must hold Prefix objects, got {type(state).__name__}")
+        return states
+
+    def _pack(self, states: np.ndarray) -> bytes:
+        return json.dumps([[state.seed, state.actions] for state in states]).encode()
+
+    def _unpack(self, payload: bytes, rows: int) -> np.ndarray:
+        entries = [(seed, tuple(actions)) for seed, actions in json.loads(payload)]
+        for seed, actions in entries:
+            self._check_seeds([seed])
+            self._check_actions(actions, "actions", (None,))
+        return _object_array([Prefix(seed, actions) for seed, actions in entries])
+
+
+def _object_array(values: list[Prefix]) -> np.ndarray:
+    """Returns the values as `[B]` objects, also for B = 0."""
+    array = np.empty(len(values), object)
+    array[:] = values
+    return array

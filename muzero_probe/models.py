@@ -1,0 +1,216 @@
+"""LearnedModel and TrueModel behind one root / step / rollout contract.
+
+The search and the probes see rows B and opaque states only: a state batch can be indexed along its first
+axis, and that is all. `row_keys`-style identities, seeds and environments stay behind this border.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+import torch
+
+from muzero_probe.envs.base import Environment
+from muzero_probe.nets import kernels, mlp
+from muzero_probe.nets.mlp import Mlp
+from muzero_probe.support import expectation
+
+States = Any  # an array or tensor with leading axis B
+
+
+class Prediction(NamedTuple):
+    """What a model says of B states."""
+
+    states: States  # [B, ...]
+    rewards: np.ndarray  # [B] float32, of the transition into the state; 0 at a root
+    values: np.ndarray  # [B] float32
+    logits: np.ndarray  # [B, A] float32, policy prior
+
+
+class Model(Protocol):
+    """Deterministic transitions and rewards with predictions, for B rows that never influence each other."""
+
+    num_actions: int
+
+    def root(self, inputs: Any) -> Prediction:
+        """Predictions at the roots. inputs [B, ...]: observations (learned) or environment states (true)."""
+        ...
+
+    def step(self, states: States, actions: np.ndarray) -> Prediction:
+        """One transition. actions [B] int64."""
+        ...
+
+    def rollout(self, states: States, plans: np.ndarray) -> np.ndarray:
+        """Rewards [B, T] float32 along plans [B, T]; after a known termination they are 0."""
+        ...
+
+    def rows(self, selection: slice | np.ndarray) -> "Model":
+        """The same model for a selection of its rows, order kept."""
+        ...
+
+    def storage(self, nodes: int, states: States) -> States:
+        """Uninitialised room [nodes, B, ...] for states like the given ones [B, ...]."""
+        ...
+
+
+class LearnedModel:
+    """MuZero's h, g and f of S agents; rows belong to agents by `row_seeds`.
+
+    Args:
+        nets: sizes of the nets.
+        theta: [S, P] parameters, float32, on the device to compute on.
+        row_seeds: [B] index into S of every row, ascending.
+
+    Raises:
+        ValueError: if `row_seeds` is not ascending or points outside S.
+    """
+
+    def __init__(self, nets: Mlp, theta: torch.Tensor, row_seeds: np.ndarray) -> None:
+        """See the class."""
+        row_seeds = np.ascontiguousarray(row_seeds, dtype=np.int64)
+        if row_seeds.size and (
+            (np.diff(row_seeds) < 0).any() or row_seeds[0] < 0 or row_seeds[-1] >= len(theta)
+        ):
+            raise ValueError(f"row_seeds must ascend within 0..{len(theta) - 1}")
+        self.nets = nets
+        self.theta = theta
+        self.row_seeds = row_seeds
+        self.num_actions = nets.actions
+        self._compiled = theta.device.type == "cpu"
+        self._theta = theta.detach().numpy() if self._compiled else None
+
+    def rows(self, selection: slice | np.ndarray) -> "LearnedModel":
+        """See `Model`; an index array must ascend."""
+        return LearnedModel(self.nets, self.theta, self.row_seeds[selection])
+
+    def storage(self, nodes: int, states: States) -> States:
+        """See `Model`."""
+        shape = (nodes, *states.shape)
+        if self._compiled:
+            return np.empty(shape, np.float32)
+        return torch.empty(shape, device=self.theta.device)
+
+    def root(self, inputs: np.ndarray) -> Prediction:
+        """h and f. inputs: observations [B, ...] float32."""
+        B = len(self.row_seeds)
+        observations = np.ascontiguousarray(inputs, dtype=np.float32).reshape(B, -1)
+        if observations.shape[1] != self.nets.observation:
+            raise ValueError(
+                f"observations have {observations.shape[1]} entries, the nets take {self.nets.observation}"
+            )
+        if not self._compiled:
+            return self._on_device(mlp.representation, observations)
+        latents = np.empty((B, self.nets.latent), np.float32)
+        values = np.empty(B, np.float32)
+        logits = np.empty((B, self.nets.actions), np.float32)
+        kernels.root(
+            self._theta, self.nets.dims, self.nets.value_support.low, self.row_seeds, observations,
+            latents, values, logits,
+        )  # fmt: skip
+        return Prediction(latents, np.zeros(B, np.float32), values, logits)
+
+    def step(self, states: States, actions: np.ndarray) -> Prediction:
+        """g and f. states: latents [B, D]."""
+        if not self._compiled:
+            return self._on_device(mlp.dynamics, states, actions)
+        B = len(self.row_seeds)
+        latents = np.empty((B, self.nets.latent), np.float32)
+        rewards = np.empty(B, np.float32)
+        values = np.empty(B, np.float32)
+        logits = np.empty((B, self.nets.actions), np.float32)
+        kernels.step(
+            self._theta, self.nets.dims, self.nets.value_support.low, self.nets.reward_support.low,
+            self.row_seeds, states, actions, latents, rewards, values, logits,
+        )  # fmt: skip
+        return Prediction(latents, rewards, values, logits)
+
+    def rollout(self, states: States, plans: np.ndarray) -> np.ndarray:
+        """Rewards that g predicts along plans."""
+        B, T = plans.shape
+        if not self._compiled:
+            columns = []
+            for t in range(T):
+                prediction = self.step(states, plans[:, t])
+                states = prediction.states
+                columns.append(prediction.rewards)
+            return np.stack(columns, 1) if columns else np.zeros((B, 0), np.float32)
+        rewards = np.empty((B, T), np.float32)
+        kernels.rollout(
+            self._theta, self.nets.dims, self.nets.reward_support.low, self.row_seeds, states,
+            np.ascontiguousarray(plans, dtype=np.int64), rewards,
+        )  # fmt: skip
+        return rewards
+
+    def _on_device(self, net: Callable, *inputs: Any) -> Prediction:
+        """Torch path: folds rows [B, ...] to [S, R, ...], padding seeds that have fewer rows."""
+        seeds, counts = np.unique(self.row_seeds, return_counts=True)
+        device = self.theta.device
+        within = np.concatenate([np.arange(count) for count in counts])
+        at = (
+            torch.as_tensor(np.repeat(np.arange(len(seeds)), counts), device=device),
+            torch.as_tensor(within, device=device),
+        )
+        p = self.nets.layout.views(self.theta[torch.as_tensor(seeds, device=device)])
+
+        def fold(rows: Any) -> torch.Tensor:
+            rows = torch.as_tensor(rows, device=device)
+            folded = rows.new_zeros(len(seeds), int(counts.max()), *rows.shape[1:])
+            folded[at] = rows
+            return folded
+
+        with torch.no_grad():
+            result = net(p, *(fold(x) for x in inputs))
+            latents, reward_logits = result if isinstance(result, tuple) else (result, None)
+            value_logits, policy_logits = mlp.prediction(p, latents)
+            values = expectation(value_logits, self.nets.value_support)[at].cpu().numpy()
+            rewards = np.zeros_like(values)
+            if reward_logits is not None:
+                rewards = expectation(reward_logits, self.nets.reward_support)[at].cpu().numpy()
+            return Prediction(latents[at], rewards, values, policy_logits[at].cpu().numpy())
+
+
+class TrueModel:
+    """The environment itself as a model; priors and values come from the agents' h and f where given.
+
+    Args:
+        env: the environment.
+        predictor: h and f that give policy prior and value at the real state of each node; None gives a
+            uniform prior and value 0, without any net call.
+    """
+
+    def __init__(self, env: Environment, predictor: LearnedModel | None = None) -> None:
+        """See the class."""
+        self.env = env
+        self.predictor = predictor
+        self.num_actions = env.num_actions
+
+    def rows(self, selection: slice | np.ndarray) -> "TrueModel":
+        """See `Model`."""
+        return TrueModel(self.env, self.predictor and self.predictor.rows(selection))
+
+    def storage(self, nodes: int, states: States) -> States:
+        """See `Model`."""
+        return np.empty((nodes, *states.shape), states.dtype)
+
+    def root(self, inputs: np.ndarray) -> Prediction:
+        """Predictions at environment states [B, ...]."""
+        observations = self.env.observe(inputs) if self.predictor else None
+        return self._predict(inputs, observations, np.zeros(len(inputs), np.float32), self.env.is_terminal(inputs))
+
+    def step(self, states: States, actions: np.ndarray) -> Prediction:
+        """One real step; a terminal state is absorbing, its value is 0."""
+        following, observations, rewards, terminated = self.env.step(states, actions)
+        return self._predict(following, observations, rewards, terminated)
+
+    def rollout(self, states: States, plans: np.ndarray) -> np.ndarray:
+        """Real rewards along plans."""
+        return self.env.rollout(states, plans)[0]
+
+    def _predict(
+        self, states: States, observations: np.ndarray | None, rewards: np.ndarray, terminal: np.ndarray
+    ) -> Prediction:
+        B = len(states)
+        if self.predictor is None or observations is None:
+            return Prediction(states, rewards, np.zeros(B, np.float32), np.zeros((B, self.num_actions), np.float32))
+        _, _, values, logits = self.predictor.root(observations)
+        return Prediction(states, rewards, np.where(terminal, np.float32(0), values), logits)

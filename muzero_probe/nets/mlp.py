@@ -1,0 +1,116 @@
+"""Multi-layer perceptrons h, g and f with a leading seed axis.
+
+    h: observation -> latent          g: latent, action -> next latent, reward      f: latent -> policy, value
+
+Each has one hidden layer with ReLU. Latents are min-max scaled; the reward is read from the next latent.
+This module defines the nets in torch operations for any device; `kernels` computes the same on a CPU.
+"""
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from muzero_probe.nets.layers import Layout, halve_gradient, linear, min_max
+from muzero_probe.support import Support, two_hot
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mlp:
+    """Sizes of the three nets; parameters are passed in, [S, P], in the order of `layout`."""
+
+    observation: int  # entries of a flat observation
+    actions: int
+    latent: int
+    hidden: int
+    value_support: Support
+    reward_support: Support
+
+    @property
+    def layout(self) -> Layout:
+        """Where every parameter stands."""
+        shapes: dict[str, tuple[int, ...]] = {}
+
+        def net(name: str, n_in: int, n_out: int) -> None:
+            shapes[f"{name}.w1"] = (n_in, self.hidden)
+            shapes[f"{name}.b1"] = (self.hidden,)
+            shapes[f"{name}.w2"] = (self.hidden, n_out)
+            shapes[f"{name}.b2"] = (n_out,)
+
+        net("h", self.observation, self.latent)
+        net("g", self.latent + self.actions, self.latent)
+        net("reward", self.latent, self.reward_support.atoms)
+        net("value", self.latent, self.value_support.atoms)
+        net("policy", self.latent, self.actions)
+        return Layout(shapes)
+
+    @property
+    def dims(self) -> tuple[int, int, int, int, int, int]:
+        """The sizes in the order that the kernels take them."""
+        return (
+            self.observation,
+            self.latent,
+            self.hidden,
+            self.actions,
+            self.value_support.atoms,
+            self.reward_support.atoms,
+        )
+
+
+def _net(name: str, p: dict[str, Tensor], x: Tensor) -> Tensor:
+    hidden = linear(x, p[f"{name}.w1"], p[f"{name}.b1"]).relu()
+    return linear(hidden, p[f"{name}.w2"], p[f"{name}.b2"])
+
+
+def representation(p: dict[str, Tensor], observations: Tensor) -> Tensor:
+    """h: observations [S, B, O] -> latents [S, B, D]."""
+    return min_max(_net("h", p, observations))
+
+
+def dynamics(p: dict[str, Tensor], latents: Tensor, actions: Tensor) -> tuple[Tensor, Tensor]:
+    """g: latents [S, B, D], actions [S, B] -> next latents [S, B, D], reward logits [S, B, atoms]."""
+    count = p["g.w1"].shape[1] - latents.shape[-1]
+    one_hot = F.one_hot(actions, count).to(latents.dtype)
+    following = min_max(_net("g", p, torch.cat([latents, one_hot], -1)))
+    return following, _net("reward", p, following)
+
+
+def prediction(p: dict[str, Tensor], latents: Tensor) -> tuple[Tensor, Tensor]:
+    """f: latents [S, B, D] -> value logits [S, B, atoms], policy logits [S, B, A]."""
+    return _net("value", p, latents), _net("policy", p, latents)
+
+
+def losses(
+    nets: Mlp,
+    theta: Tensor,
+    observations: Tensor,
+    actions: Tensor,
+    rewards: Tensor,
+    values: Tensor,
+    policies: Tensor,
+    reward_weights: Tensor,
+    value_weights: Tensor,
+    policy_weights: Tensor,
+) -> Tensor:
+    """Returns the weighted reward, value and policy losses [S, 3]; see `kernels.loss_and_gradient`."""
+    _, K, _ = actions.shape
+    p = nets.layout.views(theta)
+    latents = representation(p, observations)
+    reward_loss = value_loss = policy_loss = torch.zeros(len(theta), device=theta.device)
+    for k in range(K + 1):
+        value_logits, policy_logits = prediction(p, latents)
+        value_loss = value_loss + _cross_entropy(
+            value_logits, two_hot(values[:, k], nets.value_support), value_weights[:, k]
+        )
+        policy_loss = policy_loss + _cross_entropy(policy_logits, policies[:, k], policy_weights[:, k])
+        if k < K:
+            latents, reward_logits = dynamics(p, halve_gradient(latents), actions[:, k])
+            reward_loss = reward_loss + _cross_entropy(
+                reward_logits, two_hot(rewards[:, k], nets.reward_support), reward_weights[:, k]
+            )
+    return torch.stack([reward_loss, value_loss, policy_loss], -1)
+
+
+def _cross_entropy(logits: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
+    return -((targets * logits.log_softmax(-1)).sum(-1) * weights).sum(-1)

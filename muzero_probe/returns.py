@@ -1,0 +1,39 @@
+"""n-step targets, and discounted sums up to a horizon."""
+
+import numba
+import numpy as np
+
+
+@numba.njit(nogil=True, cache=True)
+def n_step_return(rewards, values, terminated, final, start, n, discount):
+    """v_t = sum_{k<n} gamma^k r_{t+k} + gamma^n v_{t+n} of one stream of positions kept in a ring.
+
+    The sum ends without a bootstrap behind a termination, and at the final state of a truncated episode
+    with that state's value.
+
+    Args:
+        rewards, values: [C] of the action taken at, and the search value of, each position.
+        terminated: [C] whether the action taken there ended the episode.
+        final: [C] whether the position is the state at which a time limit cut its episode (no action).
+        start: absolute index t; position i is kept at i modulo C.
+        n: steps before the bootstrap.
+        discount: gamma per step.
+    """
+    C = rewards.size
+    total = 0.0
+    factor = 1.0
+    for k in range(n):
+        i = (start + k) % C
+        if final[i]:
+            return total + factor * values[i]
+        total += factor * rewards[i]
+        factor *= discount
+        if terminated[i]:
+            return total
+    return total + factor * values[(start + n) % C]
+
+
+def discounted_sums(rewards: np.ndarray, discount: float) -> np.ndarray:
+    """Returns sum_{k<h} gamma^k r_k for every horizon h = 1..T: rewards [..., T] -> [..., T] float64 (eqs 3, 4)."""
+    factors = discount ** np.arange(rewards.shape[-1])
+    return np.cumsum(rewards * factors, -1, dtype=np.float64)

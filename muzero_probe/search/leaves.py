@@ -1,0 +1,82 @@
+"""What a new leaf is worth: the model's value, or one random rollout in the same model."""
+
+from dataclasses import dataclass
+
+import numba
+import numpy as np
+
+from muzero_probe.models import Model, Prediction
+
+NO_HORIZON = np.iinfo(np.int32).max
+
+
+@dataclass(frozen=True, kw_only=True)
+class ValueLeaf:
+    """The leaf's value is the model's prediction (MuZero)."""
+
+    horizon: int = NO_HORIZON  # paths are never cut
+
+    def evaluate(
+        self, model: Model, leaves: Prediction, depths: np.ndarray, keys: np.ndarray, simulation: int, discount: float
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Returns values [B] and an empty plan [B, 0]."""
+        return leaves.values, np.zeros((len(depths), 0), np.int64)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RolloutLeaf:
+    """The leaf's value is the discounted reward sum of one uniformly random rollout (study, Fig 7).
+
+    The rollout ends `horizon` steps after the *root*; at that depth the tree is not descended further and
+    the leaf is worth 0.
+    """
+
+    horizon: int  # environment steps from the root
+
+    def __post_init__(self) -> None:
+        """Refuses an impossible horizon."""
+        if self.horizon < 1:
+            raise ValueError(f"planning horizon is {self.horizon}, at least 1 step is needed")
+
+    def evaluate(
+        self, model: Model, leaves: Prediction, depths: np.ndarray, keys: np.ndarray, simulation: int, discount: float
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Returns values [B] and the rollouts' actions [B, T], -1 past the horizon.
+
+        Args:
+            model: the model to roll out in.
+            leaves: its predictions at the leaves.
+            depths: [B] edges between root and leaf.
+            keys: [B] uint64, one random stream a row.
+            simulation: index of the simulation, part of the stream.
+            discount: per step.
+        """
+        steps = self.horizon - depths
+        plans = random_plans(keys, simulation, int(steps.max(initial=0)), model.num_actions)
+        rewards = model.rollout(leaves.states, plans).astype(np.float64)
+        past = np.arange(plans.shape[1]) >= steps[:, None]
+        rewards[past] = 0.0
+        values = rewards @ (discount ** np.arange(plans.shape[1]))
+        return values, np.where(past, -1, plans)
+
+
+@numba.njit(nogil=True, cache=True)
+def _mix(x):
+    """The finaliser of SplitMix64 (Steele et al. 2014): a bijection that scatters neighbouring integers."""
+    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return x ^ (x >> np.uint64(31))
+
+
+@numba.njit(nogil=True, cache=True)
+def random_plans(keys, simulation, steps, num_actions):
+    """Uniform actions [B, steps] int64 that depend on (key of the row, simulation, step) alone."""
+    B = keys.size
+    plans = np.empty((B, steps), np.int64)
+    golden = np.uint64(0x9E3779B97F4A7C15)
+    for b in range(B):
+        stream = _mix(keys[b] + golden * np.uint64(simulation + 1))
+        for t in range(steps):
+            draw = _mix(stream + golden * np.uint64(t + 1)) >> np.uint64(32)
+            plans[b, t] = np.int64((draw * np.uint64(num_actions)) >> np.uint64(32))
+    return plans

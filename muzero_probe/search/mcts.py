@@ -1,0 +1,217 @@
+"""Batched MuZero search: simulate, expand, back up (study, section 1, eqs 1 and 2).
+
+The search sees rows: it knows neither seeds nor environments. Rows are cut into parts of a fixed size that
+run on the thread pool; the cut depends on the number of rows only.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+
+from muzero_probe import threads
+from muzero_probe.models import Model
+from muzero_probe.search import tree as trees
+from muzero_probe.search.leaves import RolloutLeaf, ValueLeaf
+from muzero_probe.search.tree import Paths, Tree
+
+PART_ROWS = 480  # rows of one part: trees and latents of 50 simulations stay within a core's share of the cache
+
+Prior = Literal["policy", "uniform"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchConfig:
+    """Settings of one search."""
+
+    simulations: int = 50  # study, section 1
+    discount: float = 0.997  # per environment step; the preset of the agent sets it
+    c1: float = 1.25  # MuZero, appendix B
+    c2: float = 19652.0  # MuZero, appendix B
+    dirichlet_alpha: float = 0.25  # muzero-general's Cart Pole; root noise while collecting data
+    dirichlet_fraction: float = 0.25  # MuZero, appendix B
+
+    def __post_init__(self) -> None:
+        """Refuses impossible values."""
+        if self.simulations < 1:
+            raise ValueError(f"search.simulations is {self.simulations}, at least 1 is needed")
+        if not 0 < self.discount <= 1:
+            raise ValueError(f"search.discount is {self.discount}, it must lie in (0, 1]")
+        if self.c2 <= 0:
+            raise ValueError(f"search.c2 is {self.c2}, it must be positive")
+        if self.dirichlet_alpha <= 0:
+            raise ValueError(f"search.dirichlet_alpha is {self.dirichlet_alpha}, it must be positive")
+        if not 0 <= self.dirichlet_fraction <= 1:
+            raise ValueError(f"search.dirichlet_fraction is {self.dirichlet_fraction}, it must lie in [0, 1]")
+
+
+class Record(NamedTuple):
+    """The whole search: trees and every simulated trajectory."""
+
+    tree: Tree
+    trajectories: np.ndarray  # [B, simulations, T] int64: tree path, then rollout; -1 behind the end
+    path_lengths: np.ndarray  # [B, simulations] int32, edges of the tree path
+
+
+class SearchResult(NamedTuple):
+    """Statistics of the roots."""
+
+    visits: np.ndarray  # [B, A] int32
+    values: np.ndarray  # [B] float64, mean return backed up to the root
+    record: Record | None
+
+
+def search(
+    model: Model,
+    inputs: Any,
+    config: SearchConfig,
+    *,
+    prior: Prior = "policy",
+    leaf: ValueLeaf | RolloutLeaf = ValueLeaf(),
+    noise: np.ndarray | None = None,
+    keys: np.ndarray | None = None,
+    record: bool = False,
+) -> SearchResult:
+    """Searches from B roots.
+
+    Args:
+        model: the model to plan with; answers for B rows.
+        inputs: [B, ...] what the model's `root` takes.
+        config: settings.
+        prior: the policy prior of the model, or the uniform one at every node.
+        leaf: value of a new leaf.
+        noise: [B, A] root noise, mixed into the prior with `config.dirichlet_fraction`; None for none.
+        keys: [B] uint64 random streams of the rollouts; needed by `RolloutLeaf`.
+        record: keep the trees and all trajectories.
+
+    Raises:
+        ValueError: if an argument's shape does not fit B rows, or keys are missing.
+    """
+    B = len(inputs)
+    A = model.num_actions
+    if noise is not None and noise.shape != (B, A):
+        raise ValueError(f"noise has shape {noise.shape}, {(B, A)} is needed")
+    if keys is None:
+        if isinstance(leaf, RolloutLeaf):
+            raise ValueError("random rollouts need keys, one stream a row")
+        keys = np.zeros(B, np.uint64)
+    if keys.shape != (B,) or keys.dtype != np.uint64:
+        raise ValueError(f"keys have shape {keys.shape} and type {keys.dtype}, ({B},) and uint64 are needed")
+    if prior not in ("policy", "uniform"):
+        raise ValueError(f"prior {prior!r} is unknown: policy or uniform")
+    parts = partition(B)
+    results = threads.run(
+        [
+            lambda part=part: _search_part(
+                model.rows(part), inputs[part], config, prior, leaf,
+                None if noise is None else noise[part], keys[part], record,
+            )  # fmt: skip
+            for part in parts
+        ]
+    )
+    return results[0] if len(results) == 1 else _join(results)
+
+
+def partition(rows: int, *, part_rows: int = PART_ROWS) -> list[slice]:
+    """Cuts rows into equal slices of at most `part_rows`, an even number of them where there are enough rows."""
+    parts = -(-rows // part_rows)
+    parts = max(1, min(rows // 2, parts + parts % 2))
+    edges = [rows * i // parts for i in range(parts + 1)]
+    return [slice(a, b) for a, b in zip(edges[:-1], edges[1:], strict=True)]
+
+
+def visit_policy(visits: np.ndarray, temperature: float) -> np.ndarray:
+    """Returns pi_MuZero [..., A]: N^(1/T) normalised (eq 2), computed so that small T cannot overflow."""
+    if temperature <= 0:
+        raise ValueError(f"temperature is {temperature}, it must be positive")
+    share = visits / visits.max(-1, keepdims=True)
+    weights = share ** (1 / temperature)
+    return weights / weights.sum(-1, keepdims=True)
+
+
+def _search_part(
+    model: Model,
+    inputs: Any,
+    config: SearchConfig,
+    prior: Prior,
+    leaf: ValueLeaf | RolloutLeaf,
+    noise: np.ndarray | None,
+    keys: np.ndarray,
+    record: bool,
+) -> SearchResult:
+    uniform = prior == "uniform"
+    root = model.root(inputs)
+    B, A = root.logits.shape
+    rows = np.arange(B)
+    nodes = config.simulations + 1
+    tree = trees.allocate(rows=B, nodes=nodes, actions=A)
+    trees.set_priors(tree, 0, root.logits, uniform)
+    if noise is not None:
+        tree.priors[:, 0] += config.dirichlet_fraction * (noise - tree.priors[:, 0])
+    states = model.storage(nodes, root.states)
+    states[0] = root.states
+    factors = trees.exploration_factors(config.simulations, config.c1, config.c2)
+    depth = min(config.simulations, leaf.horizon)
+    paths = Paths(
+        nodes=np.zeros((B, depth), np.int32),
+        actions=np.zeros((B, depth), np.int64),
+        lengths=np.zeros(B, np.int32),
+        fresh=np.zeros(B, np.bool_),
+    )
+    parents = np.empty(B, np.int64)
+    taken = np.empty(B, np.int64)
+    trajectories = np.full((B, config.simulations, _trajectory_length(config, leaf)), -1) if record else None
+    lengths = np.empty((B, config.simulations), np.int32)
+    for simulation in range(config.simulations):
+        node = simulation + 1
+        trees.select(tree, factors, leaf.horizon, paths)
+        trees.last_edges(paths, parents, taken)
+        leaves = model.step(states[parents, rows], taken)
+        values, plans = leaf.evaluate(model, leaves, paths.lengths, keys, simulation, config.discount)
+        states[node] = leaves.states
+        trees.set_priors(tree, node, leaves.logits, uniform)
+        trees.expand(tree, paths, node, leaves.rewards)
+        trees.back_up(tree, paths, config.discount, values)
+        if trajectories is not None:
+            lengths[:, simulation] = paths.lengths
+            _write_trajectories(trajectories[:, simulation], paths, plans)
+    visits = tree.visits[:, 0].copy()
+    value = tree.totals[:, 0].sum(-1) / config.simulations
+    kept = Record(tree, trajectories, lengths) if trajectories is not None else None
+    return SearchResult(visits, value, kept)
+
+
+def _trajectory_length(config: SearchConfig, leaf: ValueLeaf | RolloutLeaf) -> int:
+    return leaf.horizon if isinstance(leaf, RolloutLeaf) else config.simulations
+
+
+def _write_trajectories(out: np.ndarray, paths: Paths, plans: np.ndarray) -> None:
+    """Writes tree path and rollout of every row into out [B, T]."""
+    B, T = out.shape
+    width = paths.actions.shape[1]
+    steps = np.arange(T)
+    in_path = steps < paths.lengths[:, None]
+    out[:, :width] = np.where(in_path[:, :width], paths.actions, -1)
+    if plans.shape[1]:
+        behind = steps - paths.lengths[:, None]
+        valid = (behind >= 0) & (behind < plans.shape[1])
+        rolled = np.take_along_axis(plans, behind.clip(0, plans.shape[1] - 1), 1)
+        out[valid] = rolled[valid]
+
+
+def _join(results: list[SearchResult]) -> SearchResult:
+    record = None
+    if results[0].record is not None:
+        records = [result.record for result in results if result.record is not None]
+        record = Record(
+            Tree(*(np.concatenate(field) for field in zip(*(r.tree for r in records), strict=True))),
+            np.concatenate([r.trajectories for r in records]),
+            np.concatenate([r.path_lengths for r in records]),
+        )
+    return SearchResult(
+        np.concatenate([result.visits for result in results]),
+        np.concatenate([result.values for result in results]),
+        record,
+    )
+
+

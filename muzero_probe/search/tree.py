@@ -1,0 +1,147 @@
+"""Arrays of B search trees and the compiled kernels that walk them.
+
+Node 0 is the root; simulation i may add node i + 1. A row touches its own slices only.
+"""
+
+from typing import NamedTuple
+
+import numba
+import numpy as np
+
+jit = numba.njit(nogil=True, cache=True)
+
+UNVISITED = -1
+
+
+class Tree(NamedTuple):
+    """Statistics of B trees with N nodes; mutated in place by the kernels of one search."""
+
+    visits: np.ndarray  # [B, N, A] int32, N(z, a)
+    totals: np.ndarray  # [B, N, A] float64, sum of the returns backed up through (z, a)
+    priors: np.ndarray  # [B, N, A] float64
+    children: np.ndarray  # [B, N, A] int32, node behind (z, a), or UNVISITED
+    counts: np.ndarray  # [B, N] int32, sum over actions of N(z, a)
+    rewards: np.ndarray  # [B, N] float64, of the transition into the node
+    bounds: np.ndarray  # [B, 2] float64, smallest and largest Q met in this tree
+
+
+class Paths(NamedTuple):
+    """The branch that every row follows in the current simulation."""
+
+    nodes: np.ndarray  # [B, depth] int32
+    actions: np.ndarray  # [B, depth] int64
+    lengths: np.ndarray  # [B] int32, edges followed
+    fresh: np.ndarray  # [B] bool, whether the last edge leads to a new node
+
+
+def allocate(*, rows: int, nodes: int, actions: int) -> Tree:
+    """Returns empty trees."""
+    shape = (rows, nodes, actions)
+    return Tree(
+        visits=np.zeros(shape, np.int32),
+        totals=np.zeros(shape),
+        priors=np.zeros(shape),
+        children=np.full(shape, UNVISITED, np.int32),
+        counts=np.zeros(shape[:2], np.int32),
+        rewards=np.zeros(shape[:2]),
+        bounds=np.tile([np.inf, -np.inf], (rows, 1)),
+    )
+
+
+def exploration_factors(simulations: int, c1: float, c2: float) -> np.ndarray:
+    """Returns c(n) sqrt(n) of eq 1 for n = 0..simulations visits: [simulations + 1] float64."""
+    n = np.arange(simulations + 1)
+    return (c1 + np.log((n + c2 + 1) / c2)) * np.sqrt(n)
+
+
+@jit
+def set_priors(tree, node, logits, uniform):
+    """Writes softmax(logits) [B, A], or the uniform prior, as the prior of the given node of every row."""
+    B, A = logits.shape
+    for b in range(B):
+        if uniform:
+            for a in range(A):
+                tree.priors[b, node, a] = 1.0 / A
+            continue
+        top = logits[b, 0]
+        for a in range(1, A):
+            top = max(top, logits[b, a])
+        total = 0.0
+        for a in range(A):
+            weight = np.exp(np.float64(logits[b, a] - top))
+            tree.priors[b, node, a] = weight
+            total += weight
+        for a in range(A):
+            tree.priors[b, node, a] /= total
+
+
+@jit
+def select(tree, factors, horizon, paths):
+    """Follows argmax of eq 1 from every root to an edge without a node, or to depth `horizon`.
+
+    An unvisited action counts as Q = 0 on the normalised scale; while the smallest Q equals the largest, Q
+    is left as it is. Ties go to the lower action.
+    """
+    B, _, A = tree.visits.shape
+    for b in range(B):
+        low = tree.bounds[b, 0]
+        high = tree.bounds[b, 1]
+        node = 0
+        depth = 0
+        while True:
+            factor = factors[tree.counts[b, node]]
+            best = -np.inf
+            chosen = 0
+            for a in range(A):
+                n = tree.visits[b, node, a]
+                score = factor * tree.priors[b, node, a] / (1 + n)
+                if n > 0:
+                    q = tree.totals[b, node, a] / n
+                    score += (q - low) / (high - low) if high > low else q
+                if score > best:
+                    best = score
+                    chosen = a
+            paths.nodes[b, depth] = node
+            paths.actions[b, depth] = chosen
+            depth += 1
+            child = tree.children[b, node, chosen]
+            if child == UNVISITED or depth == horizon:
+                paths.lengths[b] = depth
+                paths.fresh[b] = child == UNVISITED
+                break
+            node = child
+
+
+@jit
+def last_edges(paths, nodes, actions):
+    """Writes the node and the action of every row's last edge: [B], [B]."""
+    for b in range(nodes.size):
+        nodes[b] = paths.nodes[b, paths.lengths[b] - 1]
+        actions[b] = paths.actions[b, paths.lengths[b] - 1]
+
+
+@jit
+def expand(tree, paths, node, rewards):
+    """Links the new node behind every row's last edge, where that edge had none."""
+    for b in range(rewards.size):
+        if paths.fresh[b]:
+            last = paths.lengths[b] - 1
+            tree.children[b, paths.nodes[b, last], paths.actions[b, last]] = node
+            tree.rewards[b, node] = rewards[b]
+
+
+@jit
+def back_up(tree, paths, discount, leaf_values):
+    """Backs r + discount * value up every row's path and widens the row's bounds by the Qs on it."""
+    for b in range(leaf_values.size):
+        value = np.float64(leaf_values[b])
+        for d in range(paths.lengths[b] - 1, -1, -1):
+            node = paths.nodes[b, d]
+            a = paths.actions[b, d]
+            value = tree.rewards[b, tree.children[b, node, a]] + discount * value
+            tree.visits[b, node, a] += 1
+            tree.counts[b, node] += 1
+            tree.totals[b, node, a] += value
+            q = tree.totals[b, node, a] / tree.visits[b, node, a]
+            tree.bounds[b, 0] = min(tree.bounds[b, 0], q)
+            tree.bounds[b, 1] = max(tree.bounds[b, 1], q)

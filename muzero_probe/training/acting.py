@@ -1,0 +1,107 @@
+"""Self-play: E environments per seed, one search per environment and slot."""
+
+import numpy as np
+
+from muzero_probe.envs.base import Environment
+from muzero_probe.models import LearnedModel
+from muzero_probe.search.mcts import SearchConfig, search, visit_policy
+from muzero_probe.streams import stream
+from muzero_probe.training.replay import Replay
+
+STREAMS = ("resets", "actions", "noise")
+
+
+class Actor:
+    """Plays S x E episodes with the current nets and writes them to replay.
+
+    At a time limit the final state gets a slot of its own (searched, no action), so that its search value
+    can bootstrap the episode's last returns; the environment is reset behind it.
+    """
+
+    def __init__(self, env: Environment, config: SearchConfig, *, seeds: list[int], environments: int) -> None:
+        """Starts every environment."""
+        self.env = env
+        self.config = config
+        self.seeds = seeds
+        self.environments = environments
+        self.rngs = {name: [stream(seed, name) for seed in seeds] for name in STREAMS}
+        rows = len(seeds) * environments
+        self.states, self.observations = env.reset(self._reset_seeds(np.arange(rows)))
+        self.lengths = np.zeros(rows, np.int64)  # steps of the running episodes
+        self.returns = np.zeros(rows)  # undiscounted rewards of the running episodes
+        self.at_limit = np.zeros(rows, np.bool_)  # whether the state is the final one of a truncated episode
+        self.finished: list[list[float]] = [[] for _ in seeds]  # returns of episodes since `pop_returns`
+
+    def act(self, model: LearnedModel, temperature: float, replay: Replay) -> None:
+        """Searches at every environment's state, acts, and writes one slot. `model` has S x E rows."""
+        S, E = len(self.seeds), self.environments
+        A = self.env.num_actions
+        alpha = np.full(A, self.config.dirichlet_alpha)
+        noise = np.concatenate([rng.dirichlet(alpha, E) for rng in self.rngs["noise"]])
+        draws = np.concatenate([rng.random(E) for rng in self.rngs["actions"]])
+        result = search(model, self.observations, self.config, noise=noise)
+        actions = sample_actions(visit_policy(result.visits, temperature), draws)
+        step = self.env.step(self.states, actions)
+        final = self.at_limit.copy()
+        terminated = step.terminated & ~final
+        replay.add(
+            observations=self.observations.reshape(S, E, *self.observations.shape[1:]),
+            actions=np.where(final, 0, actions).reshape(S, E),
+            rewards=np.where(final, 0, step.rewards).reshape(S, E),
+            terminated=terminated.reshape(S, E),
+            final=final.reshape(S, E),
+            policies=visit_policy(result.visits, 1.0).reshape(S, E, A),
+            values=result.values.reshape(S, E),
+        )
+        self.returns += np.where(final, 0.0, step.rewards)
+        self.lengths += ~final
+        self.at_limit = ~final & ~terminated & (self.lengths == self.env.time_limit)
+        self.states, self.observations = step.states, step.observations
+        ended = np.flatnonzero(terminated | final)
+        if ended.size:
+            for row in ended:
+                self.finished[row // E].append(float(self.returns[row]))
+            self.states = self.states.copy()
+            self.observations = self.observations.copy()
+            self.states[ended], self.observations[ended] = self.env.reset(self._reset_seeds(ended))
+            self.lengths[ended] = 0
+            self.returns[ended] = 0.0
+
+    def pop_returns(self) -> list[list[float]]:
+        """Returns, per seed, the returns of the episodes that ended since the last call."""
+        finished = self.finished
+        self.finished = [[] for _ in self.seeds]
+        return finished
+
+    def _reset_seeds(self, rows: np.ndarray) -> np.ndarray:
+        return np.array([self.rngs["resets"][row // self.environments].integers(2**31) for row in rows])
+
+    def state_dict(self) -> tuple[dict[str, np.ndarray], dict]:
+        """Returns arrays, and the random streams and unreported returns as plain values."""
+        arrays = {
+            "states": np.frombuffer(self.env.to_bytes(self.states), np.uint8),
+            "lengths": self.lengths,
+            "returns": self.returns,
+            "at_limit": self.at_limit,
+        }
+        streams = {name: [rng.bit_generator.state for rng in rngs] for name, rngs in self.rngs.items()}
+        return arrays, {"streams": streams, "finished": self.finished}
+
+    def load_state_dict(self, arrays: dict[str, np.ndarray], meta: dict) -> None:
+        """Restores `state_dict`'s result."""
+        self.states = self.env.from_bytes(arrays["states"].tobytes())
+        self.observations = self.env.observe(self.states)
+        self.lengths = arrays["lengths"].copy()
+        self.returns = arrays["returns"].copy()
+        self.at_limit = arrays["at_limit"].copy()
+        self.finished = meta["finished"]
+        for name, rngs in self.rngs.items():
+            for rng, state in zip(rngs, meta["streams"][name], strict=True):
+                rng.bit_generator.state = state
+
+
+def sample_actions(policies: np.ndarray, draws: np.ndarray) -> np.ndarray:
+    """Returns actions [B] drawn from policies [B, A] with uniform draws [B] in [0, 1)."""
+    cumulative = np.cumsum(policies, -1)
+    chosen = (draws[:, None] * cumulative[:, -1:] >= cumulative).sum(-1)
+    return chosen.astype(np.int64)

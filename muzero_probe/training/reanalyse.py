@@ -1,0 +1,68 @@
+"""Reanalyse: drawn positions are searched again with the current nets (Schrittwieser et al. 2021).
+
+A position's policy target is its own search, its value target bootstraps from the search n steps later: both
+are searched again, so that a reanalysed position's two targets are fresh. Results replace the stored ones.
+
+The searches have root noise, like those that collect data. Without it the loop prior -> search -> prior feeds
+on itself long before values mean anything: all of 4 Cart Pole agents played one action only from step 250 on.
+"""
+
+import numpy as np
+from torch import Tensor
+
+from muzero_probe.models import LearnedModel
+from muzero_probe.nets.mlp import Mlp
+from muzero_probe.search.mcts import SearchConfig, search, visit_policy
+from muzero_probe.training.replay import Replay
+
+
+def chosen(first: int, count: int, fraction: float) -> np.ndarray:
+    """Returns which of the drawn positions first, ..., first + count - 1 are reanalysed: [count] bool.
+
+    They are spread evenly; of the first n positions drawn in a run, floor(n x fraction) are chosen.
+    """
+    n = np.arange(first, first + count + 1)
+    return np.diff(np.floor(n * fraction + 1e-9)).astype(bool)
+
+
+def reanalyse(
+    nets: Mlp,
+    theta: Tensor,
+    replay: Replay,
+    positions: np.ndarray,
+    config: SearchConfig,
+    rngs: list[np.random.Generator],
+    *,
+    first: int,
+    fraction: float,
+) -> tuple[int, int]:
+    """Searches a fraction of the drawn positions again and renews what replay holds of them.
+
+    Args:
+        nets: sizes. theta: [S, P] current parameters.
+        replay: where the positions come from.
+        positions: [S, U, B] flat positions.
+        config: search settings.
+        rngs: one stream per seed, for root noise.
+        first: positions drawn per seed before these.
+        fraction: of positions.
+
+    Returns:
+        Positions whose targets are fresh, and searches made (a bootstrap counts as a search of its own, and
+        one that several positions share is made once).
+    """
+    S = len(positions)
+    selected = positions.reshape(S, -1)
+    selected = selected[:, chosen(first, selected.shape[1], fraction)]
+    if not selected.size:
+        return 0, 0
+    bootstraps = replay.bootstraps(selected)
+    unique = [np.unique(np.concatenate([selected[s], bootstraps[s][bootstraps[s] >= 0]])) for s in range(S)]
+    seeds = np.repeat(np.arange(S), [len(u) for u in unique])
+    flat = np.concatenate(unique)
+    e, c = np.divmod(flat, replay.config.replay_slots)
+    alpha = np.full(nets.actions, config.dirichlet_alpha)
+    noise = np.concatenate([rng.dirichlet(alpha, len(u)) for rng, u in zip(rngs, unique, strict=True)])
+    result = search(LearnedModel(nets, theta, seeds), replay.observations[seeds, e, c], config, noise=noise)
+    replay.renew(seeds, flat, visit_policy(result.visits, 1.0), result.values)
+    return selected.size, flat.size

@@ -1,0 +1,278 @@
+"""Prioritized replay of S agents with E environments each (Schaul et al. 2016; MuZero, appendix G).
+
+All streams advance together: one position ("slot") per environment and acting step, in rings of C slots. The
+final state of an episode that a time limit cut takes a slot of its own, which has a search value but no
+action. A position can be drawn once everything that its targets need is in the ring, n + K slots later;
+drawing probability ~ priority^alpha with priority = |search value - n-step return|.
+"""
+
+from typing import NamedTuple
+
+import numba
+import numpy as np
+
+from muzero_probe import threads
+from muzero_probe.config import TrainingConfig
+from muzero_probe.returns import n_step_return
+
+PRIORITY_FLOOR = 1e-3  # a perfectly predicted position can still be drawn
+
+FIELDS = ("observations", "actions", "rewards", "terminated", "final", "policies", "values", "weights")
+
+
+class Batch(NamedTuple):
+    """U updates' training data; see `nets.kernels.loss_and_gradient` for the meaning of each part."""
+
+    observations: np.ndarray  # [U, S, B, O]
+    actions: np.ndarray  # [U, S, K, B]
+    rewards: np.ndarray  # [U, S, K, B]
+    values: np.ndarray  # [U, S, K+1, B]
+    policies: np.ndarray  # [U, S, K+1, B, A]
+    reward_weights: np.ndarray  # [U, S, K, B]
+    value_weights: np.ndarray  # [U, S, K+1, B]
+    policy_weights: np.ndarray  # [U, S, K+1, B]
+
+
+class Replay:
+    """Rings of positions [S, E, C] and their priorities."""
+
+    def __init__(
+        self,
+        config: TrainingConfig,
+        *,
+        seeds: int,
+        observation_shape: tuple[int, ...],
+        num_actions: int,
+        discount: float,
+        observation_dtype: type = np.float32,
+    ) -> None:
+        """Allocates empty rings."""
+        self.config = config
+        self.discount = discount
+        self.num_actions = num_actions
+        self.written = 0  # slots written to every ring so far
+        shape = (seeds, config.environments, config.replay_slots)
+        self.observations = np.zeros((*shape, *observation_shape), observation_dtype)
+        self.actions = np.zeros(shape, np.int64)
+        self.rewards = np.zeros(shape, np.float32)
+        self.terminated = np.zeros(shape, np.bool_)
+        self.final = np.zeros(shape, np.bool_)
+        self.policies = np.zeros((*shape, num_actions), np.float32)
+        self.values = np.zeros(shape, np.float32)
+        self.weights = np.zeros(shape)  # priority^alpha; 0 where a position cannot be drawn
+
+    @property
+    def lag(self) -> int:
+        """Slots that must follow a position before it can be drawn."""
+        return self.config.n_step + self.config.unroll_steps
+
+    def add(
+        self,
+        *,
+        observations: np.ndarray,
+        actions: np.ndarray,
+        rewards: np.ndarray,
+        terminated: np.ndarray,
+        final: np.ndarray,
+        policies: np.ndarray,
+        values: np.ndarray,
+    ) -> None:
+        """Writes one slot to every ring, each argument [S, E, ...]; older positions become drawable."""
+        at = self.written % self.config.replay_slots
+        self.observations[:, :, at] = observations
+        self.actions[:, :, at] = actions
+        self.rewards[:, :, at] = rewards
+        self.terminated[:, :, at] = terminated
+        self.final[:, :, at] = final
+        self.policies[:, :, at] = policies
+        self.values[:, :, at] = values
+        self.weights[:, :, at] = 0.0
+        self.written += 1
+        ripe = self.written - 1 - self.lag
+        if ripe >= 0:
+            _set_weight_of_slot(
+                self.rewards, self.values, self.terminated, self.final, ripe, self.config.n_step, self.discount,
+                self.config.priority_alpha, self.weights,
+            )  # fmt: skip
+
+    def sample(self, rngs: list[np.random.Generator], updates: int, beta: float) -> tuple[np.ndarray, np.ndarray]:
+        """Draws positions and their importance weights.
+
+        Args:
+            rngs: one stream per seed.
+            updates: U.
+            beta: exponent of the importance weights.
+
+        Returns:
+            positions [S, U, B] int64, flat index into E x C; weights (N P)^-beta [S, U, B] float32, divided
+            by the largest of each update's batch.
+        """
+        S = len(rngs)
+        shape = (updates, self.config.batch_size)
+        positions = np.empty((S, *shape), np.int64)
+        importance = np.empty((S, *shape), np.float32)
+
+        def draw(s: int) -> None:
+            weights = self.weights[s].ravel()
+            cumulative = np.cumsum(weights)
+            found = np.searchsorted(cumulative, rngs[s].random(shape) * cumulative[-1], side="right")
+            # rounding at the upper end may point behind the last position that can be drawn
+            positions[s] = np.minimum(found, np.flatnonzero(weights)[-1])
+            probability = weights[positions[s]] / cumulative[-1]
+            correction = (np.count_nonzero(weights) * probability) ** -beta
+            importance[s] = correction / correction.max(-1, keepdims=True)
+
+        threads.run([lambda s=s: draw(s) for s in range(S)])
+        return positions, importance
+
+    def bootstraps(self, positions: np.ndarray) -> np.ndarray:
+        """Returns the flat positions [...] whose search value bootstraps the given [S, ...], -1 where none does."""
+        S = len(positions)
+        found = np.empty(positions.shape, np.int64)
+        for s in range(S):
+            _bootstraps(self.terminated[s], self.final[s], positions[s].ravel(), self.config.n_step, found[s].ravel())
+        return found
+
+    def batch(self, positions: np.ndarray, importance: np.ndarray, absorbing_actions: np.ndarray) -> Batch:
+        """Builds targets for drawn positions and renews the positions' priorities.
+
+        Args:
+            positions: [S, U, B]. importance: [S, U, B].
+            absorbing_actions: [S, U, K, B] random actions, used behind terminations.
+        """
+        S, U, B = positions.shape
+        K = self.config.unroll_steps
+        A = self.num_actions
+        out = Batch(
+            observations=np.empty((U, S, B, *self.observations.shape[3:]), self.observations.dtype),
+            actions=np.empty((U, S, K, B), np.int64),
+            rewards=np.empty((U, S, K, B), np.float32),
+            values=np.empty((U, S, K + 1, B), np.float32),
+            policies=np.empty((U, S, K + 1, B, A), np.float32),
+            reward_weights=np.empty((U, S, K, B), np.float32),
+            value_weights=np.empty((U, S, K + 1, B), np.float32),
+            policy_weights=np.empty((U, S, K + 1, B), np.float32),
+        )
+        C = self.config.replay_slots
+
+        def fill(s: int) -> None:
+            e, c = np.divmod(positions[s], C)
+            out.observations[:, s] = self.observations[s, e, c]
+            _targets(
+                self.actions[s], self.rewards[s], self.terminated[s], self.final[s], self.policies[s],
+                self.values[s], self.weights[s], positions[s], importance[s], absorbing_actions[s],
+                self.config.n_step, self.discount, self.config.value_weight, self.config.priority_alpha,
+                out.actions[:, s], out.rewards[:, s], out.values[:, s], out.policies[:, s],
+                out.reward_weights[:, s], out.value_weights[:, s], out.policy_weights[:, s],
+            )  # fmt: skip
+
+        threads.run([lambda s=s: fill(s) for s in range(S)])
+        return out
+
+    def renew(self, seeds: np.ndarray, positions: np.ndarray, policies: np.ndarray, values: np.ndarray) -> None:
+        """Replaces search policy [M, A] and value [M] of M positions, given by seed [M] and flat index [M]."""
+        e, c = np.divmod(positions, self.config.replay_slots)
+        self.policies[seeds, e, c] = policies
+        self.values[seeds, e, c] = values
+
+    def state_dict(self) -> dict[str, np.ndarray]:
+        """Returns the rings up to the newest slot and the write position."""
+        used = min(self.written, self.config.replay_slots)
+        state = {name: getattr(self, name)[:, :, :used] for name in FIELDS}
+        return {**state, "written": np.array(self.written)}
+
+    def load_state_dict(self, state: dict[str, np.ndarray]) -> None:
+        """Restores `state_dict`'s result."""
+        self.written = int(state["written"])
+        used = min(self.written, self.config.replay_slots)
+        for name in FIELDS:
+            getattr(self, name)[:, :, :used] = state[name]
+
+
+@numba.njit(nogil=True, cache=True)
+def _priority_weight(value, target, alpha):
+    return max(abs(value - target), PRIORITY_FLOOR) ** alpha
+
+
+@numba.njit(nogil=True, cache=True)
+def _set_weight_of_slot(rewards, values, terminated, final, slot, n, discount, alpha, weights):
+    S, E, C = rewards.shape
+    i = slot % C
+    for s in range(S):
+        for e in range(E):
+            if not final[s, e, i]:
+                target = n_step_return(
+                    rewards[s, e], values[s, e], terminated[s, e], final[s, e], slot, n, discount
+                )
+                weights[s, e, i] = _priority_weight(values[s, e, i], target, alpha)
+
+
+@numba.njit(nogil=True, cache=True)
+def _bootstraps(terminated, final, positions, n, found):
+    C = terminated.shape[1]
+    for b in range(positions.size):
+        e = positions[b] // C
+        start = positions[b] % C
+        found[b] = e * C + (start + n) % C
+        for k in range(n):
+            i = (start + k) % C
+            if final[e, i]:
+                found[b] = e * C + i
+                break
+            if terminated[e, i]:
+                found[b] = -1
+                break
+
+
+@numba.njit(nogil=True, cache=True)
+def _targets(
+    actions, rewards, terminated, final, policies, values, weights, positions, importance, absorbing_actions,
+    n, discount, value_weight, alpha,
+    out_actions, out_rewards, out_values, out_policies, out_reward_weights, out_value_weights, out_policy_weights,
+):
+    """Fills one seed's targets.
+
+    A row unrolls through `alive` states; behind a termination it is absorbing (reward and value 0, policy
+    not trained), behind a time limit nothing is trained.
+    """
+    _, C = rewards.shape
+    U, B = positions.shape
+    K = absorbing_actions.shape[1]
+    A = policies.shape[2]
+    for u in range(U):
+        for b in range(B):
+            e = positions[u, b] // C
+            start = positions[u, b] % C
+            weight = importance[u, b] / B
+            absorbed = False
+            cut = False
+            for k in range(K + 1):
+                i = (start + k) % C
+                at_limit = not absorbed and not cut and final[e, i]
+                scale = weight if k == 0 else weight / K
+                if absorbed or cut or at_limit:
+                    out_values[u, k, b] = 0.0
+                    out_policies[u, k, b, :] = 0.0
+                    out_value_weights[u, k, b] = scale * value_weight if absorbed else 0.0
+                    out_policy_weights[u, k, b] = 0.0
+                else:
+                    out_values[u, k, b] = n_step_return(
+                        rewards[e], values[e], terminated[e], final[e], start + k, n, discount
+                    )
+                    for a in range(A):
+                        out_policies[u, k, b, a] = policies[e, i, a]
+                    out_value_weights[u, k, b] = scale * value_weight
+                    out_policy_weights[u, k, b] = scale
+                cut = cut or at_limit
+                if k == K:
+                    break
+                if absorbed or cut:
+                    out_actions[u, k, b] = absorbing_actions[u, k, b]
+                    out_rewards[u, k, b] = 0.0
+                    out_reward_weights[u, k, b] = weight / K if absorbed else 0.0
+                else:
+                    out_actions[u, k, b] = actions[e, i]
+                    out_rewards[u, k, b] = rewards[e, i]
+                    out_reward_weights[u, k, b] = weight / K
+                    absorbed = terminated[e, i]
+            weights[e, start] = _priority_weight(values[e, start], out_values[u, 0, b], alpha)

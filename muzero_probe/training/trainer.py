@@ -1,0 +1,221 @@
+"""The training loop: act, draw, reanalyse, update; a generator that leaves files and progress to its caller."""
+
+import time
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from muzero_probe.config import Config
+from muzero_probe.envs import make
+from muzero_probe.envs.base import Environment
+from muzero_probe.models import LearnedModel
+from muzero_probe.nets.layers import initial_vector
+from muzero_probe.nets.mlp import Mlp
+from muzero_probe.streams import stream
+from muzero_probe.support import Support
+from muzero_probe.training.acting import Actor
+from muzero_probe.training.learner import Learner
+from muzero_probe.training.reanalyse import reanalyse
+from muzero_probe.training.replay import Replay
+
+
+class Reached(NamedTuple):
+    """The nets of a chosen step exist."""
+
+    step: int
+
+
+class Metrics(NamedTuple):
+    """What happened since the last metrics; arrays have one entry per seed."""
+
+    step: int
+    values: dict[str, np.ndarray]
+    shared: dict[str, float]  # seconds by part, counts
+
+
+def build_nets(config: Config, env: Environment) -> Mlp:
+    """Returns the nets of a config."""
+    n = config.nets
+    return Mlp(
+        observation=int(np.prod(env.observation_shape)),
+        actions=env.num_actions,
+        latent=n.latent,
+        hidden=n.hidden,
+        value_support=Support(low=n.value_low, high=n.value_high),
+        reward_support=Support(low=n.reward_low, high=n.reward_high),
+    )
+
+
+class Trainer:
+    """S agents of one config, trained together."""
+
+    def __init__(self, config: Config, seeds: list[int], *, device: str = "cpu") -> None:
+        """Starts agents at step 0.
+
+        Args:
+            config: the agent.
+            seeds: distinct seeds >= 0.
+            device: torch device of nets and updates.
+
+        Raises:
+            ValueError: if seeds are empty, negative or repeated.
+        """
+        if not seeds or min(seeds) < 0 or len(set(seeds)) != len(seeds):
+            raise ValueError(f"seeds {seeds} must be distinct, 0 or above, and at least one")
+        self.config = config
+        self.seeds = seeds
+        t = config.training
+        self.env = make(config.environment)
+        self.nets = build_nets(config, self.env)
+        initial = np.stack([initial_vector(self.nets.layout, stream(seed, "weights")) for seed in seeds])
+        self.learner = Learner(self.nets, torch.tensor(initial, device=device), t)
+        self.actor = Actor(self.env, config.search, seeds=seeds, environments=t.environments)
+        self.replay = Replay(
+            t,
+            seeds=len(seeds),
+            observation_shape=self.env.observation_shape,
+            num_actions=self.env.num_actions,
+            discount=config.search.discount,
+        )
+        self.rngs = [stream(seed, "replay") for seed in seeds]
+        self.searched = 0  # searches made by reanalyse, all seeds together
+        self.fresh = 0  # positions trained on with fresh targets, all seeds together
+        self._clock: dict[str, float] = {}
+
+    @property
+    def step(self) -> int:
+        """Updates made."""
+        return self.learner.step
+
+    def run(self, *, metrics_every: int = 500) -> Iterator[Reached | Metrics]:
+        """Trains to the config's last step.
+
+        Yields `Reached` at every chosen checkpoint step (also at step 0, in a run that starts there) and
+        `Metrics` about every `metrics_every` updates. Between two blocks of updates, which is where `Metrics`
+        are yielded, `state_dict` describes the run completely.
+        """
+        t = self.config.training
+        if self.step == 0 and 0 in t.checkpoints:
+            yield Reached(0)
+        gathered: list[tuple[int, dict[str, np.ndarray]]] = []
+        returns: list[list[float]] = [[] for _ in self.seeds]
+        next_metrics = self.step + metrics_every
+        while self.step < t.steps:
+            self._act()
+            for mine, new in zip(returns, self.actor.pop_returns(), strict=True):
+                mine.extend(new)
+            due = self._due()
+            if due == 0:
+                continue
+            batch = self._draw(due)
+            start = self.step
+            edges = [s for s in (*t.checkpoints, start + due) if start < s <= start + due]
+            for edge in sorted(set(edges)):
+                part = slice(self.step - start, edge - start)
+                with self._timed("learn"):
+                    gathered.append((edge - self.step, self.learner.update(type(batch)(*(x[part] for x in batch)))))
+                if edge in t.checkpoints:
+                    yield Reached(edge)
+            if self.step >= next_metrics or self.step == t.steps:
+                yield self._metrics(gathered, returns)
+                gathered, returns = [], [[] for _ in self.seeds]
+                next_metrics = self.step + metrics_every
+
+    def _due(self) -> int:
+        """Updates that the slots written so far allow, none before the warm-up is over."""
+        t = self.config.training
+        slots = self.replay.written - t.warmup_slots
+        if slots < 0:
+            return 0
+        allowed = int((slots + 1) * t.environments * t.updates_per_environment_step + 1e-9)
+        return min(allowed, t.steps) - self.step
+
+    def _act(self) -> None:
+        t = self.config.training
+        with self._timed("act"):
+            rows = np.repeat(np.arange(len(self.seeds)), t.environments)
+            model = LearnedModel(self.nets, self.learner.theta, rows)
+            self.actor.act(model, t.temperature(self.step), self.replay)
+
+    def _draw(self, updates: int):
+        t = self.config.training
+        shape = (updates, t.unroll_steps, t.batch_size)
+        with self._timed("replay"):
+            positions, importance = self.replay.sample(self.rngs, updates, t.priority_beta(self.step))
+            absorbing = np.stack([rng.integers(self.env.num_actions, size=shape) for rng in self.rngs])
+        with self._timed("reanalyse"):
+            fresh, searched = reanalyse(
+                self.nets, self.learner.theta, self.replay, positions, self.config.search, self.rngs,
+                first=self.step * t.batch_size, fraction=t.reanalyse_fraction,
+            )  # fmt: skip
+            self.fresh += fresh
+            self.searched += searched
+        with self._timed("replay"):
+            return self.replay.batch(positions, importance, absorbing)
+
+    def _metrics(self, gathered: list[tuple[int, dict[str, np.ndarray]]], returns: list[list[float]]) -> Metrics:
+        updates = np.array([n for n, _ in gathered])
+        values = {
+            name: np.average([m[name] for _, m in gathered], axis=0, weights=updates)
+            for name in ("reward_loss", "value_loss", "policy_loss", "gradient_norm")
+        }
+        values["skipped"] = np.sum([m["skipped"] for _, m in gathered], axis=0)
+        values["return_mean"] = np.array([np.mean(r) if r else np.nan for r in returns])
+        values["episodes"] = np.array([float(len(r)) for r in returns])
+        trained = self.step * self.config.training.batch_size * len(self.seeds)
+        shared = {
+            "environment_steps": float((self.replay.written - 0) * self.config.training.environments),
+            "reanalysed_fraction": self.fresh / trained,
+            "searches": float(self.searched),
+            **{f"seconds_{part}": seconds for part, seconds in self._clock.items()},
+        }
+        self._clock = {}
+        return Metrics(self.step, values, shared)
+
+    def _timed(self, part: str) -> "_Timer":
+        return _Timer(self._clock, part)
+
+    def arrays(self, index: int) -> dict[str, np.ndarray]:
+        """Returns the named parameters of the seed at an index, for its checkpoint."""
+        return self.nets.layout.arrays(self.learner.theta[index].detach().cpu().numpy())
+
+    def state_dict(self) -> tuple[dict[str, np.ndarray], dict]:
+        """Returns everything that a resumed run needs: arrays, and plain values for a header."""
+        actor_arrays, actor_meta = self.actor.state_dict()
+        parts = {"learner": self.learner.state_dict(), "replay": self.replay.state_dict(), "actor": actor_arrays}
+        arrays = {f"{part}.{name}": array for part, state in parts.items() for name, array in state.items()}
+        meta = {
+            "actor": actor_meta,
+            "replay_streams": [rng.bit_generator.state for rng in self.rngs],
+            "fresh": self.fresh,
+            "searched": self.searched,
+        }
+        return arrays, meta
+
+    def load_state_dict(self, arrays: dict[str, np.ndarray], meta: dict) -> None:
+        """Restores `state_dict`'s result."""
+
+        def part(name: str) -> dict[str, np.ndarray]:
+            return {key.removeprefix(f"{name}."): a for key, a in arrays.items() if key.startswith(f"{name}.")}
+
+        self.learner.load_state_dict(part("learner"))
+        self.replay.load_state_dict(part("replay"))
+        self.actor.load_state_dict(part("actor"), meta["actor"])
+        for rng, state in zip(self.rngs, meta["replay_streams"], strict=True):
+            rng.bit_generator.state = state
+        self.fresh = meta["fresh"]
+        self.searched = meta["searched"]
+
+
+class _Timer:
+    def __init__(self, clock: dict[str, float], part: str) -> None:
+        self.clock = clock
+        self.part = part
+
+    def __enter__(self) -> None:
+        self.start = time.perf_counter()
+
+    def __exit__(self, *_: object) -> None:
+        self.clock[self.part] = self.clock.get(self.part, 0.0) + time.perf_counter() - self.start

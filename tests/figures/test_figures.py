@@ -1,0 +1,270 @@
+"""Figures of synthetic tables: the formula's values are drawn, nothing overlaps or is cut off."""
+
+import itertools
+import math
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.axes import Axes
+from matplotlib.collections import QuadMesh
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+
+from figures import __main__ as program
+from figures import style
+
+pytestmark = pytest.mark.filterwarnings("error")
+
+SEEDS = 5
+SIMULATIONS = [1, 2, 4, 8, 16, 32, 64, 128]
+STEPS = {
+    "cartpole": [0, 500, 1_000, 2_000, 5_000, 10_000, 20_000, 50_000, 100_000],
+    "lunar_lander": [0, 1_000, 5_000, 20_000, 50_000, 200_000, 500_000, 1_000_000],
+    "breakout": [0, 1_000, 5_000, 20_000, 100_000, 250_000, 500_000],
+    "minatar": [0, 1_000, 2_000, 10_000, 50_000, 200_000],
+}
+HORIZON = {"cartpole": 10, "lunar_lander": 10, "breakout": 5, "minatar": 5}
+SEQUENCES = {"cartpole": 256, "lunar_lander": 256, "breakout": 256, "minatar": 243}
+LOWEST = {"cartpole": 20.0, "lunar_lander": -180.0, "breakout": 2.0, "minatar": 1.0}
+GAIN = {"cartpole": 460.0, "lunar_lander": 420.0, "breakout": 350.0, "minatar": 20.0}
+
+
+def synthetic(name: str, agent: str, *, seeds: int = SEEDS) -> pd.DataFrame:
+    """A table of an analysis: plausible curves, spread over seeds and noisy."""
+    steps, lowest, gain = STEPS[agent], LOWEST[agent], GAIN[agent]
+    random = np.random.default_rng([len(name), list(STEPS).index(agent)])
+
+    def rows(**levels: list) -> pd.DataFrame:
+        levels = {"seed": list(range(seeds)), **levels}
+        return pd.DataFrame(list(itertools.product(*levels.values())), columns=list(levels))
+
+    def done(step: Any) -> np.ndarray:
+        return np.log1p(step.to_numpy(dtype=float)) / np.log1p(steps[-1])
+
+    def noisy(value: Any, table: pd.DataFrame) -> np.ndarray:
+        skill = random.uniform(0.85, 1.0, seeds)[table["seed"]]
+        return np.asarray(value) * skill * random.uniform(0.95, 1.05, len(table))
+
+    if name == "returns":
+        table = rows(step=steps, policy=["search", "prior"])
+        share = np.where(table["policy"] == "search", 1.0, 0.8)
+        table["return_mean"] = lowest + noisy(gain * share * done(table["step"]) ** 3, table)
+    elif name == "own_policy":
+        table = rows(step=steps, horizon=list(range(1, HORIZON[agent] + 1)))
+        growth = 0.02 + 0.03 * table["horizon"] ** 1.5 * (1.1 - done(table["step"]))
+        table["error"] = noisy(growth, table)
+    elif name == "sequences":
+        table = rows(step=steps, rank=list(range(1, SEQUENCES[agent] + 1)))
+        progress, rank = done(table["step"]), table["rank"]
+        table["probability"] = noisy(rank ** -(0.3 + 1.5 * progress) / (60 - 58 * progress), table)
+        table["error"] = noisy(0.2 + (0.2 + progress) * np.log2(rank) / 8, table)
+    elif name == "cross_checkpoint":
+        table = rows(step=steps, policy_step=steps, horizon=[HORIZON[agent]])
+        model, policy = done(table["step"]), done(table["policy_step"])
+        table["error"] = noisy((0.1 + 2.5 * abs(model - policy)) * (1.2 - model), table)
+    elif name == "prior_effect":
+        table = rows(step=steps[3:4], prior=["policy", "uniform"], simulations=SIMULATIONS)
+        scale = np.where(table["prior"] == "policy", 0.6, 1.0)
+        shape = scale * (1 - 0.5 / table["simulations"])
+        for column, size in {"error": 2.0, "path_error": 0.7, "tv": 0.4, "kl": 0.8}.items():
+            table[column] = noisy(size * shape, table)
+    else:
+        searched = {"prior": ["policy", "uniform"], "simulations": SIMULATIONS}
+        table = pd.concat(
+            [
+                rows(step=steps[1:], model=["none"], prior=["policy"], simulations=[0]),
+                rows(step=steps[1:], model=["learned", "true"], **searched),
+            ],
+            ignore_index=True,
+        )
+        start = np.where(table["prior"] == "policy", 0.8 * done(table["step"]) ** 3, 0.0)
+        quality = np.where(table["model"] == "true", 1.0, 0.3)
+        grown = start + (1 - start) * quality * np.log2(table["simulations"].clip(lower=1)) / 8
+        table["return_mean"] = lowest + noisy(gain * grown, table)
+    return table.assign(agent=agent, profile="quick", config_hash="0123abcd", commit="89ef012")
+
+
+def drawn_from(name: str, agents: int, **options: int) -> Figure:
+    """The figure of the first agents' synthetic tables."""
+    tables = {agent: synthetic(name, agent, **options) for agent in list(STEPS)[:agents]}
+    return program.FIGURES[name].draw(tables)
+
+
+def expected(table: pd.DataFrame, value: str, **setting: object) -> tuple[float, float]:
+    """Mean and standard error of one setting, written from the formula."""
+    chosen = table
+    for column, wanted in setting.items():
+        chosen = chosen.loc[chosen[column] == wanted]
+    x = [float(each) for each in chosen[value]]
+    assert len(x) == SEEDS
+    mean = math.fsum(x) / SEEDS
+    return mean, math.sqrt(math.fsum((each - mean) ** 2 for each in x) / (SEEDS - 1) / SEEDS)
+
+
+def assert_curve(
+    axes: Axes, index: int, table: pd.DataFrame, value: str, x: str, **setting: object
+) -> None:
+    """The line at this index of the axes and its band show the mean +- the standard error."""
+    line, band = axes.lines[index], axes.collections[index]
+    where = sorted({int(each) for each in table[x] if each > 0 or x == "step"})
+    np.testing.assert_array_equal(line.get_xdata(), where)
+    vertices = np.asarray(band.get_paths()[0].vertices)
+    for at, height in zip(where, np.asarray(line.get_ydata()), strict=True):
+        mean, se = expected(table, value, **{x: at}, **setting)
+        edges = vertices[vertices[:, 0] == at, 1]
+        np.testing.assert_allclose(height, mean, rtol=1e-9)
+        np.testing.assert_allclose([edges.min(), edges.max()], [mean - se, mean + se], rtol=1e-9)
+
+
+def titled(figure: Figure, title: str) -> Axes:
+    """The one panel whose title contains these words."""
+    (axes,) = [axes for axes in figure.axes if title in axes.get_title()]
+    return axes
+
+
+def visible_texts(figure: Figure) -> list[Text]:
+    """All text that is drawn."""
+    texts = [text for part in (figure, *figure.axes) for text in part.texts]
+    texts += [text for legend in figure.legends for text in legend.get_texts()]
+    for axes in figure.axes:
+        if not axes.axison:
+            continue
+        texts.append(axes.title)
+        for axis in (axes.xaxis, axes.yaxis):
+            low, high = sorted(axis.get_view_interval())
+            texts.append(axis.label)
+            texts += [
+                label
+                for tick in axis.get_major_ticks()
+                if low <= tick.get_loc() <= high
+                for label in (tick.label1, tick.label2)
+            ]
+    return [text for text in texts if text.get_visible() and text.get_text()]
+
+
+def assert_legible(figure: Figure) -> None:
+    """No text is cut off, small, or on top of another."""
+    figure.draw_without_rendering()
+    assert figure.get_figwidth() <= 7.0
+    texts = visible_texts(figure)
+    boxes = np.array([text.get_window_extent().extents for text in texts])
+    width, height = figure.bbox.size
+    for text, (left, bottom, right, top) in zip(texts, boxes, strict=True):
+        assert float(text.get_fontsize()) >= 7, text
+        assert left >= 0 and bottom >= 0 and right <= width and top <= height, text
+    low, high = boxes[:, None, :2], boxes[:, None, 2:]
+    shared = np.minimum(high, boxes[None, :, 2:]) - np.maximum(low, boxes[None, :, :2])
+    over = np.argwhere(np.triu((shared > 0.5).all(axis=2), k=1))
+    assert not len(over), [(texts[i].get_text(), texts[j].get_text()) for i, j in over]
+
+
+@pytest.mark.parametrize("agents", [1, 2, 3, 4])
+@pytest.mark.parametrize("name", program.FIGURES)
+def test_legible_and_states_n(name: str, agents: int) -> None:
+    """Every figure is clean with one to four agents, and says how many seeds it shows."""
+    figure = drawn_from(name, agents)
+    assert_legible(figure)
+    titles = "\n".join(axes.get_title() for axes in figure.axes)
+    for agent, words in list(style.AGENTS.items())[:4]:
+        assert (words in titles) == (agent in list(STEPS)[:agents])
+    assert "n = 5 seeds" in titles
+
+
+@pytest.mark.parametrize("name", program.FIGURES)
+def test_one_seed_and_one_checkpoint(name: str) -> None:
+    """The smallest table draws without a band, without a warning, and says n = 1."""
+    table = synthetic(name, "cartpole", seeds=1)
+    figure = program.FIGURES[name].draw({"cartpole": table.loc[table["step"] == 2_000]})
+    assert_legible(figure)
+    assert any("n = 1 seed" in axes.get_title() for axes in figure.axes)
+
+
+def test_differing_numbers_of_seeds_are_a_range() -> None:
+    """A seed without its last checkpoint shows in n."""
+    table = synthetic("returns", "cartpole")
+    table = table.loc[(table["seed"] > 0) | (table["step"] < 100_000)]
+    figure = program.FIGURES["returns"].draw({"cartpole": table})
+    assert figure.axes[0].get_title() == "Cart Pole\nn = 4 to 5 seeds"
+
+
+def test_returns_values() -> None:
+    """Search and prior, in this order, against the step."""
+    axes = titled(drawn_from("returns", 2), "Lunar Lander")
+    table = synthetic("returns", "lunar_lander")
+    for index, policy in enumerate(["search", "prior"]):
+        assert_curve(axes, index, table, "return_mean", "step", policy=policy)
+
+
+def test_own_policy_values() -> None:
+    """A line per horizon, 1 first."""
+    axes = titled(drawn_from("own_policy", 1), "Cart Pole")
+    table = synthetic("own_policy", "cartpole")
+    for index in range(10):
+        assert_curve(axes, index, table, "error", "step", horizon=index + 1)
+
+
+def test_sequences_values() -> None:
+    """Probability on the left axis, error on the right, first and last checkpoints among four."""
+    figure = drawn_from("sequences", 1)
+    table = synthetic("sequences", "cartpole")
+    panels, twins = figure.axes[:4], figure.axes[4:]
+    for step, axes, twin in zip([0, 2_000, 10_000, 100_000], panels, twins, strict=True):
+        assert f"Step {style.step_name(step)}," in axes.get_title()
+        assert_curve(axes, 0, table, "probability", "rank", step=step)
+        assert_curve(twin, 0, table, "error", "rank", step=step)
+
+
+def test_cross_checkpoint_values() -> None:
+    """Numbers are mean and standard error; colours go from a row's smallest to its largest."""
+    axes = titled(drawn_from("cross_checkpoint", 1), "Cart Pole")
+    table, steps = synthetic("cross_checkpoint", "cartpole"), STEPS["cartpole"]
+    at = {(round(t.get_position()[0] - 0.5), t.get_position()[1]): t.get_text() for t in axes.texts}
+    (mesh,) = [each for each in axes.collections if isinstance(each, QuadMesh)]
+    colours = np.asarray(mesh.get_array()).reshape(len(steps), len(steps))
+    for i, step in enumerate(steps):
+        cells = [expected(table, "error", step=step, policy_step=other) for other in steps]
+        means = np.array([mean for mean, _ in cells])
+        digits = 2 if max(means) >= 1 else 3
+        for j, (mean, se) in enumerate(cells):
+            assert at[j, i + 0.47] == f"{mean:.{digits}f}"
+            assert at[j, i + 0.53] == f"±{se:.{digits}f}"
+        np.testing.assert_allclose(colours[i], (means - min(means)) / np.ptp(means), atol=1e-9)
+
+
+def test_prior_effect_values() -> None:
+    """Each prior's error and its tree path's; total variation; divergence."""
+    figure = drawn_from("prior_effect", 1)
+    table = synthetic("prior_effect", "cartpole")
+    for panel, columns in enumerate([("error", "path_error"), ("tv",), ("kl",)]):
+        curves = itertools.product(["policy", "uniform"], columns)
+        for index, (prior, column) in enumerate(curves):
+            assert_curve(figure.axes[panel], index, table, column, "simulations", prior=prior)
+
+
+def test_planning_values() -> None:
+    """Model x prior as lines, the baseline as a level with its band."""
+    axes = titled(drawn_from("planning", 1), "Step 100K")
+    table = synthetic("planning", "cartpole")
+    table = table.loc[table["step"] == 100_000]
+    settings = itertools.product(["learned", "true"], ["policy", "uniform"])
+    for index, (model, prior) in enumerate(settings):
+        setting = {"model": model, "prior": prior}
+        assert_curve(axes, index, table, "return_mean", "simulations", **setting)
+    mean, se = expected(table, "return_mean", model="none")
+    np.testing.assert_allclose(np.asarray(axes.lines[4].get_ydata()), [mean, mean])
+    extent = axes.patches[0].get_extents().transformed(axes.transData.inverted())
+    np.testing.assert_allclose([extent.y0, extent.y1], [mean - se, mean + se])
+
+
+def test_step_axis_shows_zero_and_decades() -> None:
+    """Step 0 is in view and labelled, and so are the first step and the powers of ten."""
+    figure = drawn_from("returns", 2)
+    figure.draw_without_rendering()
+    for title, names in {
+        "Cart Pole": ["0", "500", "1K", "10K", "100K"],
+        "Lunar Lander": ["0", "1K", "10K", "100K", "1M"],
+    }.items():
+        labels = titled(figure, title).get_xticklabels()
+        assert [label.get_text() for label in labels] == names
