@@ -189,7 +189,7 @@ class SpacedTicks(Locator):
         kept: list[float] = []
         for group in self._groups:
             wider = {*kept, *(float(value) for value in group if vmin <= value <= vmax)}
-            if len(wider) == 1 or self._fit(sorted(wider)):
+            if len(wider) <= 1 or self._fit(sorted(wider)):
                 kept = sorted(wider)
         return kept
 

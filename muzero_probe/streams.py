@@ -2,7 +2,10 @@
 
 import zlib
 
+import numba
 import numpy as np
+
+GOLDEN = np.uint64(0x9E3779B97F4A7C15)  # odd, 2^64 / golden ratio: steps of a Weyl sequence
 
 
 def stream(seed: int, purpose: str, *labels: int) -> np.random.Generator:
@@ -16,3 +19,29 @@ def stream(seed: int, purpose: str, *labels: int) -> np.random.Generator:
 def row_keys(seed: int, purpose: str, rows: int, *labels: int) -> np.ndarray:
     """Returns `rows` keys [rows] uint64 of independent counter-based streams (see `search.leaves`)."""
     return stream(seed, purpose, *labels).integers(0, 2**63, rows, dtype=np.uint64)
+
+
+@numba.njit(nogil=True, cache=True)
+def mix(x):
+    """The finaliser of SplitMix64 (Steele et al. 2014): a bijection of uint64 that scatters neighbours."""
+    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return x ^ (x >> np.uint64(31))
+
+
+@numba.njit(nogil=True, cache=True)
+def advance(keys, index):
+    """Returns the keys [B] uint64 of the rows' streams at a time index >= 0."""
+    out = np.empty_like(keys)
+    for b in range(keys.size):
+        out[b] = mix(keys[b] + GOLDEN * np.uint64(index + 1))
+    return out
+
+
+@numba.njit(nogil=True, cache=True)
+def uniforms(keys):
+    """Returns one uniform draw [B] float64 in [0, 1) per key."""
+    out = np.empty(keys.size)
+    for b in range(keys.size):
+        out[b] = (mix(keys[b] ^ GOLDEN) >> np.uint64(11)) * (1.0 / 9007199254740992.0)
+    return out

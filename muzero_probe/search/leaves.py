@@ -6,6 +6,7 @@ import numba
 import numpy as np
 
 from muzero_probe.models import Model, Prediction
+from muzero_probe.streams import GOLDEN, mix
 
 NO_HORIZON = np.iinfo(np.int32).max
 
@@ -61,22 +62,13 @@ class RolloutLeaf:
 
 
 @numba.njit(nogil=True, cache=True)
-def _mix(x):
-    """The finaliser of SplitMix64 (Steele et al. 2014): a bijection that scatters neighbouring integers."""
-    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return x ^ (x >> np.uint64(31))
-
-
-@numba.njit(nogil=True, cache=True)
 def random_plans(keys, simulation, steps, num_actions):
     """Uniform actions [B, steps] int64 that depend on (key of the row, simulation, step) alone."""
     B = keys.size
     plans = np.empty((B, steps), np.int64)
-    golden = np.uint64(0x9E3779B97F4A7C15)
     for b in range(B):
-        stream = _mix(keys[b] + golden * np.uint64(simulation + 1))
+        stream = mix(keys[b] + GOLDEN * np.uint64(simulation + 1))
         for t in range(steps):
-            draw = _mix(stream + golden * np.uint64(t + 1)) >> np.uint64(32)
+            draw = mix(stream + GOLDEN * np.uint64(t + 1)) >> np.uint64(32)
             plans[b, t] = np.int64((draw * np.uint64(num_actions)) >> np.uint64(32))
     return plans

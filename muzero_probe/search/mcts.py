@@ -129,6 +129,12 @@ def visit_policy(visits: np.ndarray, temperature: float) -> np.ndarray:
     return weights / weights.sum(-1, keepdims=True)
 
 
+def sample_actions(policies: np.ndarray, draws: np.ndarray) -> np.ndarray:
+    """Returns actions [B] drawn from policies [B, A] with uniform draws [B] in [0, 1)."""
+    cumulative = np.cumsum(policies, -1)
+    return (draws[:, None] * cumulative[:, -1:] >= cumulative).sum(-1)
+
+
 def _search_part(
     model: Model,
     inputs: Any,

@@ -4,7 +4,7 @@ import numpy as np
 
 from muzero_probe.envs.base import Environment
 from muzero_probe.models import LearnedModel
-from muzero_probe.search.mcts import SearchConfig, search, visit_policy
+from muzero_probe.search.mcts import SearchConfig, sample_actions, search, visit_policy
 from muzero_probe.streams import stream
 from muzero_probe.training.replay import Replay
 
@@ -99,9 +99,3 @@ class Actor:
             for rng, state in zip(rngs, meta["streams"][name], strict=True):
                 rng.bit_generator.state = state
 
-
-def sample_actions(policies: np.ndarray, draws: np.ndarray) -> np.ndarray:
-    """Returns actions [B] drawn from policies [B, A] with uniform draws [B] in [0, 1)."""
-    cumulative = np.cumsum(policies, -1)
-    chosen = (draws[:, None] * cumulative[:, -1:] >= cumulative).sum(-1)
-    return chosen.astype(np.int64)

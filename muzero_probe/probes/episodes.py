@@ -1,0 +1,81 @@
+"""Episodes in the real environment, and the bank of states that they visit (d_pi of the study)."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from muzero_probe.envs.base import Environment
+from muzero_probe.streams import stream
+
+# (rows [n] still playing, states [n, ...], observations [n, *obs], time) -> actions [n]
+Act = Callable[[np.ndarray, np.ndarray, np.ndarray, int], np.ndarray]
+
+
+class Episodes(NamedTuple):
+    """B finished episodes."""
+
+    returns: np.ndarray  # [B] float64, undiscounted
+    lengths: np.ndarray  # [B] int64, steps
+    visited: np.ndarray | None  # [M, ...] states in which an action was taken, in order of time
+    visited_rows: np.ndarray | None  # [M] episode of each
+
+
+def reset_seeds(seed: int, purpose: str, episodes: int, *labels: int) -> np.ndarray:
+    """Returns the environment seeds [episodes] of an agent's episodes for a purpose."""
+    return stream(seed, purpose, *labels).integers(2**31, size=episodes)
+
+
+def play(env: Environment, starts: np.ndarray, act: Act, *, keep_states: bool = False) -> Episodes:
+    """Plays one episode per start to its termination or time limit.
+
+    Args:
+        env: the environment.
+        starts: [B] environment seeds.
+        act: the policy; sees only episodes that still run.
+        keep_states: return the visited states.
+    """
+    states, observations = env.reset(starts)
+    rows = np.arange(len(starts))
+    returns = np.zeros(len(starts))
+    lengths = np.zeros(len(starts), np.int64)
+    visited: list[np.ndarray] = []
+    visited_rows: list[np.ndarray] = []
+    time = 0
+    while rows.size:
+        if keep_states:
+            visited.append(states)
+            visited_rows.append(rows)
+        step = env.step(states, act(rows, states, observations, time))
+        time += 1
+        returns[rows] += step.rewards
+        lengths[rows] = time
+        running = ~step.terminated & (env.time_limit is None or time < env.time_limit)
+        rows, states, observations = rows[running], step.states[running], step.observations[running]
+    if not keep_states:
+        return Episodes(returns, lengths, None, None)
+    return Episodes(returns, lengths, np.concatenate(visited), np.concatenate(visited_rows))
+
+
+def draw_bank(
+    visited: np.ndarray, row_seeds: np.ndarray, seeds: list[int], states: int, *labels: int
+) -> list[np.ndarray]:
+    """Draws every agent's bank uniformly, without replacement, from the states that its episodes visited.
+
+    Args:
+        visited: [M, ...] visited states of all agents.
+        row_seeds: [M] index into `seeds` of the agent that visited each.
+        seeds: the agents' seeds, whose streams draw.
+        states: how many to draw; an agent that visited fewer keeps them all.
+        labels: of the stream (the checkpoint).
+
+    Returns:
+        One batch of states per agent.
+    """
+    banks = []
+    for index, seed in enumerate(seeds):
+        own = np.flatnonzero(row_seeds == index)
+        if own.size > states:
+            own = np.sort(stream(seed, "bank", *labels).choice(own, states, replace=False))
+        banks.append(visited[own])
+    return banks

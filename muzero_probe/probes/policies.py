@@ -1,0 +1,31 @@
+"""The policies under study: pi_MuZero, the policy prior, and the planners of Fig 7."""
+
+import numpy as np
+
+from muzero_probe.models import LearnedModel
+from muzero_probe.search.mcts import SearchConfig, search, visit_policy
+
+
+def search_policy(
+    model: LearnedModel, observations: np.ndarray, config: SearchConfig, temperature: float
+) -> np.ndarray:
+    """Returns pi_MuZero(. | s) [B, A] (eq 2): visit counts of a search without noise, to the power 1/T."""
+    return visit_policy(search(model, observations, config).visits, temperature)
+
+
+def prior_policy(model: LearnedModel, observations: np.ndarray) -> np.ndarray:
+    """Returns the policy prior pi_theta(. | h(s)) [B, A]."""
+    return softmax(model.root(observations).logits)
+
+
+def softmax(logits: np.ndarray) -> np.ndarray:
+    """Returns softmax over the last axis, in float64."""
+    weights = np.exp(logits.astype(np.float64) - logits.max(-1, keepdims=True))
+    return weights / weights.sum(-1, keepdims=True)
+
+
+def most_visited(visits: np.ndarray, draws: np.ndarray) -> np.ndarray:
+    """Returns the most visited action [B]; one of several is picked by uniform draws [B] in [0, 1)."""
+    best = visits == visits.max(-1, keepdims=True)
+    pick = (draws * best.sum(-1)).astype(np.int64)
+    return np.argmax(np.cumsum(best, -1) > pick[:, None], -1)
