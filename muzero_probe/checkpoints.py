@@ -17,14 +17,10 @@ ValueError; what cannot be stored raises TypeError; what is wrong on disk raises
 import hashlib
 import json
 import os
-import platform
 import re
-import subprocess
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from functools import cache
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +28,8 @@ import numpy as np
 from filelock import FileLock, Timeout
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import load_file
+
+from muzero_probe.provenance import commit, versions
 
 ROOT = Path("checkpoints")
 FORMAT = "muzero-probe"
@@ -305,7 +303,7 @@ def _fields(kind: str, run: Json, config: Json, meta: Json) -> dict[str, str]:
     own |= {"agent": run["agent"], "profile": run["profile"], "step": json.dumps(int(run["step"]))}
     own |= {"seeds": json.dumps(_ascending(run["seeds"])), "meta": json.dumps(meta)}
     own |= {"config": json.dumps(config), "config_hash": config_hash(config)}
-    return own | {"versions": json.dumps(_versions()), "commit": _commit()}
+    return own | {"versions": json.dumps(versions()), "commit": commit()}
 
 
 def _write(path: Path, arrays: Arrays, fields: dict[str, str]) -> None:
@@ -399,30 +397,3 @@ def _digest(path: Path, stored: str) -> str:
         head = size + file.read(int.from_bytes(size, "little"))
         head = head.replace(stored.encode(), _NO_DIGEST.encode(), 1)
         return hashlib.file_digest(file, lambda: hashlib.sha256(head)).hexdigest()
-
-
-@cache
-def _versions() -> dict[str, str]:
-    versions = {"python": platform.python_version()}
-    for package in ("torch", "numpy", "numba", "gymnasium", "muzero_probe"):
-        with suppress(metadata.PackageNotFoundError):
-            versions[package] = metadata.version(package)
-    return versions
-
-
-@cache
-def _commit() -> str:
-    folder = Path(__file__).parent
-    # A git hook's GIT_DIR would name another repository.
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
-    options: dict[str, Any] = {"cwd": folder, "env": environment, "stderr": subprocess.DEVNULL}
-
-    def git(*command: str) -> str:
-        command = ("git", "--no-optional-locks", *command)
-        return subprocess.check_output(command, text=True, **options).strip()
-
-    with suppress(OSError, subprocess.SubprocessError):
-        # An environment that lies inside another checkout must not report that one's commit.
-        if git("rev-parse", "--show-prefix") == f"{folder.name}/":
-            return git("describe", "--always", "--dirty", "--abbrev=40", "--exclude=*")
-    return "unknown"

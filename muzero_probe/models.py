@@ -68,9 +68,7 @@ class LearnedModel:
     def __init__(self, nets: Mlp, theta: torch.Tensor, row_seeds: np.ndarray) -> None:
         """See the class."""
         row_seeds = np.ascontiguousarray(row_seeds, dtype=np.int64)
-        if row_seeds.size and (
-            (np.diff(row_seeds) < 0).any() or row_seeds[0] < 0 or row_seeds[-1] >= len(theta)
-        ):
+        if row_seeds.size and ((np.diff(row_seeds) < 0).any() or row_seeds[0] < 0 or row_seeds[-1] >= len(theta)):
             raise ValueError(f"row_seeds must ascend within 0..{len(theta) - 1}")
         self.nets = nets
         self.theta = theta
@@ -91,7 +89,7 @@ class LearnedModel:
         return torch.empty(shape, device=self.theta.device)
 
     def root(self, inputs: np.ndarray) -> Prediction:
-        """h and f. inputs: observations [B, ...] float32."""
+        """H and f. inputs: observations [B, ...] float32."""
         B = len(self.row_seeds)
         observations = np.ascontiguousarray(inputs, dtype=np.float32).reshape(B, -1)
         if observations.shape[1] != self.nets.observation:
@@ -110,7 +108,7 @@ class LearnedModel:
         return Prediction(latents, np.zeros(B, np.float32), values, logits)
 
     def step(self, states: States, actions: np.ndarray) -> Prediction:
-        """g and f. states: latents [B, D]."""
+        """G and f. states: latents [B, D]."""
         if not self._compiled:
             return self._on_device(mlp.dynamics, states, actions)
         B = len(self.row_seeds)

@@ -95,9 +95,7 @@ class Environment(ABC):
     def is_terminal(self, states: np.ndarray) -> NDArray[np.bool_]:
         """Returns, as `[B]` bool, which of the states `[B, ...]` are terminal."""
 
-    def rollout(
-        self, states: np.ndarray, plans: ArrayLike
-    ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    def rollout(self, states: np.ndarray, plans: ArrayLike) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
         """Follows one plan from each state, to its end or to a termination.
 
         Args:
@@ -153,8 +151,7 @@ class Environment(ABC):
             raise self._error("the header of these states cannot be read") from None
         if (environment, version) != (self.name, self.state_version):
             raise self._error(
-                f"reads its own states, version {self.state_version}, "
-                f"not those of {environment}, version {version}"
+                f"reads its own states, version {self.state_version}, not those of {environment}, version {version}"
             )
         if len(payload) != size:
             kind = "truncated" if len(payload) < size else "too long"
@@ -186,14 +183,11 @@ class Environment(ABC):
             raise self._error(f"states must have shape [{allowed}], got {list(states.shape)}")
         return states
 
-    def _check_actions(
-        self, actions: ArrayLike, what: str, shape: tuple[int | None, ...]
-    ) -> NDArray[np.integer[Any]]:
+    def _check_actions(self, actions: ArrayLike, what: str, shape: tuple[int | None, ...]) -> NDArray[np.integer[Any]]:
         """Returns the actions as an integer array of the shape (None: any length), or raises."""
         array = np.asarray(actions)
         fits = array.ndim == len(shape) and all(
-            wanted is None or wanted == length
-            for wanted, length in zip(shape, array.shape, strict=True)
+            wanted is None or wanted == length for wanted, length in zip(shape, array.shape, strict=True)
         )
         if not fits:
             allowed = ", ".join("T" if length is None else str(length) for length in shape)

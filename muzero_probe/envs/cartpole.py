@@ -134,8 +134,7 @@ def _compiled_is_exact() -> bool:
     states = rng.uniform(-scales, scales, (8192, 4))
     actions = rng.integers(0, 2, len(states), np.int8)
     compiled, plain = (
-        (np.empty_like(states), np.empty(len(states), np.float32), np.empty(len(states), np.bool_))
-        for _ in range(2)
+        (np.empty_like(states), np.empty(len(states), np.float32), np.empty(len(states), np.bool_)) for _ in range(2)
     )
     _step_compiled(states, actions, *compiled)
     _step_numpy(states, actions, *plain)
@@ -185,9 +184,7 @@ class CartPole(Environment):
         advance(states, pushes, successors, rewards, terminated)
         return StepResult(successors, successors.astype(np.float32), rewards, terminated)
 
-    def rollout(
-        self, states: np.ndarray, plans: ArrayLike
-    ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    def rollout(self, states: np.ndarray, plans: ArrayLike) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
         """Follows one plan from each state; large batches are shared among the threads."""
         if not self._compiled:
             return super().rollout(states, plans)
@@ -200,9 +197,7 @@ class CartPole(Environment):
         size = max(1, STEPS_PER_TASK // max(1, T))
         chunks = [slice(start, start + size) for start in range(0, B, size)]
         tasks = [
-            functools.partial(
-                _rollout_compiled, states[rows], pushes[rows], rewards[rows], alive[rows]
-            )
+            functools.partial(_rollout_compiled, states[rows], pushes[rows], rewards[rows], alive[rows])
             for rows in chunks
         ]
         if len(tasks) > 1:

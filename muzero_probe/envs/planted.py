@@ -61,8 +61,7 @@ class TabularEnvironment(Environment):
         N, A = following.shape
         if paid.shape != (N, A) or over.shape != (N,):
             raise self._error(
-                f"rewards must have shape [{N}, {A}] and terminal [{N}], "
-                f"got {list(paid.shape)} and {list(over.shape)}"
+                f"rewards must have shape [{N}, {A}] and terminal [{N}], got {list(paid.shape)} and {list(over.shape)}"
             )
         if following.min() < 0 or following.max() >= N:
             raise self._error(f"transitions must lie in 0..{N - 1}")
@@ -154,9 +153,7 @@ def tree(depth: int = 3, num_actions: int = 2) -> TabularEnvironment:
         ValueError: if `depth` is below 1 or `num_actions` below 2.
     """
     if depth < 1 or num_actions < 2:
-        raise ValueError(
-            f"tree: depth must be at least 1 and num_actions 2, got {depth} and {num_actions}"
-        )
+        raise ValueError(f"tree: depth must be at least 1 and num_actions 2, got {depth} and {num_actions}")
     A, D = num_actions, depth
     N = (A ** (D + 1) - 1) // (A - 1)
     transitions = np.minimum(A * np.arange(N)[:, None] + 1 + np.arange(A), N - 1)

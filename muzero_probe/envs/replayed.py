@@ -38,9 +38,7 @@ class Replayed(Environment):
     per thread.
     """
 
-    def __init__(
-        self, gym_id: str, *, build: Callable[[], gymnasium.Env[Any, Any]] | None = None
-    ) -> None:
+    def __init__(self, gym_id: str, *, build: Callable[[], gymnasium.Env[Any, Any]] | None = None) -> None:
         """Builds the simulator.
 
         Args:
@@ -63,13 +61,9 @@ class Replayed(Environment):
             simulator = build()
             spec = simulator.spec
         if not isinstance(simulator.action_space, gymnasium.spaces.Discrete):
-            raise self._error(
-                f"actions must be discrete, got {type(simulator.action_space).__name__}"
-            )
+            raise self._error(f"actions must be discrete, got {type(simulator.action_space).__name__}")
         if simulator.observation_space.shape is None:
-            raise self._error(
-                f"observations must be one array, got {type(simulator.observation_space).__name__}"
-            )
+            raise self._error(f"observations must be one array, got {type(simulator.observation_space).__name__}")
         if spec is not None and spec.nondeterministic:
             raise self._error("it is registered as nondeterministic, a replay needs determinism")
         self.num_actions = int(simulator.action_space.n)
@@ -85,9 +79,7 @@ class Replayed(Environment):
 
     def observe(self, states: np.ndarray) -> NDArray[np.float32]:
         """Replays each prefix and returns its last observation, `[B, *obs]`."""
-        observations = np.empty(
-            (len(self._check_states(states)), *self.observation_shape), np.float32
-        )
+        observations = np.empty((len(self._check_states(states)), *self.observation_shape), np.float32)
         for b, state in enumerate(states):
             observations[b], _ = self._replay(state)
         return observations
@@ -108,9 +100,7 @@ class Replayed(Environment):
                 observations[b], rewards[b], terminated[b] = self._act(action)
         return StepResult(successors, observations, rewards, terminated)
 
-    def rollout(
-        self, states: np.ndarray, plans: ArrayLike
-    ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    def rollout(self, states: np.ndarray, plans: ArrayLike) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
         """Replays each prefix once and follows its plan."""
         states = self._check_states(states)
         chosen = self._check_actions(plans, "plans", (len(states), None))
@@ -141,23 +131,16 @@ class Replayed(Environment):
         return observation, terminated
 
     def _act(self, action: int) -> tuple[Any, float, bool]:
-        observation, reward, terminated, truncated, _ = self._simulator.step(
-            self._first_action + action
-        )
+        observation, reward, terminated, truncated, _ = self._simulator.step(self._first_action + action)
         if truncated and not terminated:
             raise RuntimeError(
-                f"{self.name}: the simulator ended an episode by a time limit of its own, "
-                "build it without one"
+                f"{self.name}: the simulator ended an episode by a time limit of its own, build it without one"
             )
         return observation, float(reward), bool(terminated)
 
     def _check_states(self, states: np.ndarray) -> np.ndarray:
         if not isinstance(states, np.ndarray) or states.dtype != object or states.ndim != 1:
-            got = (
-                f"{states.dtype} {list(states.shape)}"
-                if isinstance(states, np.ndarray)
-                else type(states).__name__
-            )
+            got = f"{states.dtype} {list(states.shape)}" if isinstance(states, np.ndarray) else type(states).__name__
             raise self._error(f"states must be an object array [B], got {got}")
         for state in states:
             if not isinstance(state, Prefix):

@@ -1,0 +1,1 @@
+"""Representation, dynamics and prediction nets with a leading seed axis."""

@@ -268,8 +268,9 @@ def root(theta, dims, value_low, row_seeds, observations, latents, values, logit
             np.dot(hid[:rows], w2, z[:rows])
             _min_max(z, b2, m, z)
             latents[a : a + m] = z[:m]
-            _predict(z, m, rows, value_head, policy_head, value_low, hid, out_v, out_p,
-                     values[a : a + m], logits[a : a + m])
+            _predict(
+                z, m, rows, value_head, policy_head, value_low, hid, out_v, out_p, values[a : a + m], logits[a : a + m]
+            )
         start = end
 
 
@@ -303,8 +304,9 @@ def step(theta, dims, value_low, reward_low, row_seeds, states, actions_taken, l
             latents[a : a + m] = z[:m]
             _head(z, r1, rb1, r2, hid, out_r, m, rows)
             _decode(out_r, rb2, reward_low, m, rewards[a : a + m])
-            _predict(z, m, rows, value_head, policy_head, value_low, hid, out_v, out_p,
-                     values[a : a + m], logits[a : a + m])
+            _predict(
+                z, m, rows, value_head, policy_head, value_low, hid, out_v, out_p, values[a : a + m], logits[a : a + m]
+            )
         start = end
 
 
@@ -373,7 +375,7 @@ def _two_hot_loss(p, n, low, targets, weights):
         w = weights[i]
         position = scale_scalar(np.float64(targets[i])) - low
         position = min(max(position, 0.0), n - 1.0)
-        lower = min(int(position), n - 2)
+        lower = max(min(int(position), n - 2), 0)  # a NaN target must stay within its row
         upper = np.float32(position - lower)
         loss -= w * (
             (1.0 - upper) * np.log(max(p[i, lower], np.float32(1e-30)))
@@ -496,8 +498,20 @@ def _unroll(p, grad, dims, value_low, reward_low, batch, latents, dlatents, loss
 
 @jit
 def loss_and_gradient(
-    theta, dims, value_low, reward_low, observations, actions, rewards, values, policies,
-    reward_weights, value_weights, policy_weights, losses, gradient,
+    theta,
+    dims,
+    value_low,
+    reward_low,
+    observations,
+    actions,
+    rewards,
+    values,
+    policies,
+    reward_weights,
+    value_weights,
+    policy_weights,
+    losses,
+    gradient,
 ):
     """Weighted MuZero loss of every seed and its gradient by all parameters.
 
@@ -528,8 +542,7 @@ def loss_and_gradient(
         _bias_relu(hid, b1, B)
         np.dot(hid, w2, raw)
         _min_max(raw, b2, B, latents[0])
-        batch = (actions[s], rewards[s], values[s], policies[s],
-                 reward_weights[s], value_weights[s], policy_weights[s])
+        batch = (actions[s], rewards[s], values[s], policies[s], reward_weights[s], value_weights[s], policy_weights[s])
         _unroll(p, grad, dims, value_low, reward_low, batch, latents, dlatents, losses[s])
         _min_max_backward(raw, latents[0], dlatents[0], B, draw)
         _add_column_sums(gb2, draw, B)

@@ -27,10 +27,7 @@ class Layout:
     def views(self, theta: Tensor) -> dict[str, Tensor]:
         """Returns named views [S, *shape] of parameters [S, P]."""
         parts = theta.split([math.prod(shape) for shape in self.shapes.values()], dim=1)
-        return {
-            name: part.unflatten(1, shape)
-            for (name, shape), part in zip(self.shapes.items(), parts, strict=True)
-        }
+        return {name: part.unflatten(1, shape) for (name, shape), part in zip(self.shapes.items(), parts, strict=True)}
 
     def arrays(self, vector: np.ndarray) -> dict[str, np.ndarray]:
         """Returns one seed's named arrays from its vector [P]."""

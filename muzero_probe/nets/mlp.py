@@ -8,10 +8,13 @@ This module defines the nets in torch operations for any device; `kernels` compu
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from muzero_probe.config import NetsConfig
+from muzero_probe.envs.base import Environment
 from muzero_probe.nets.layers import Layout, halve_gradient, linear, min_max
 from muzero_probe.support import Support, two_hot
 
@@ -56,6 +59,18 @@ class Mlp:
             self.value_support.atoms,
             self.reward_support.atoms,
         )
+
+
+def build(config: NetsConfig, env: Environment) -> Mlp:
+    """Returns the nets of a config for an environment."""
+    return Mlp(
+        observation=int(np.prod(env.observation_shape)),
+        actions=env.num_actions,
+        latent=config.latent,
+        hidden=config.hidden,
+        value_support=Support(low=config.value_low, high=config.value_high),
+        reward_support=Support(low=config.reward_low, high=config.reward_high),
+    )
 
 
 def _net(name: str, p: dict[str, Tensor], x: Tensor) -> Tensor:

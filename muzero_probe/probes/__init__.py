@@ -1,0 +1,1 @@
+"""Measurements of learned models; each takes models, states and settings and returns arrays."""

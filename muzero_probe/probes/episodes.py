@@ -70,12 +70,14 @@ def draw_bank(
         labels: of the stream (the checkpoint).
 
     Returns:
-        One batch of states per agent.
+        One batch of states per agent, in the order drawn.
     """
     banks = []
     for index, seed in enumerate(seeds):
         own = np.flatnonzero(row_seeds == index)
         if own.size > states:
-            own = np.sort(stream(seed, "bank", *labels).choice(own, states, replace=False))
+            own = stream(seed, "bank", *labels).choice(own, states, replace=False)
+        else:
+            own = stream(seed, "bank", *labels).permutation(own)
         banks.append(visited[own])
     return banks

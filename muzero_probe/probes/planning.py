@@ -8,12 +8,13 @@ from typing import Literal
 
 import numpy as np
 
+from muzero_probe.config import SearchConfig
 from muzero_probe.envs.base import Environment
 from muzero_probe.models import LearnedModel, TrueModel
 from muzero_probe.probes.episodes import Episodes, play
 from muzero_probe.probes.policies import most_visited, prior_policy
 from muzero_probe.search.leaves import RolloutLeaf
-from muzero_probe.search.mcts import Prior, SearchConfig, sample_actions, search
+from muzero_probe.search.mcts import Prior, sample_actions, search
 from muzero_probe.streams import advance, uniforms
 
 PlanningModel = Literal["learned", "true"]

@@ -2,8 +2,9 @@
 
 import numpy as np
 
+from muzero_probe.config import SearchConfig
 from muzero_probe.models import LearnedModel
-from muzero_probe.search.mcts import SearchConfig, search, visit_policy
+from muzero_probe.search.mcts import search, visit_policy
 
 
 def search_policy(

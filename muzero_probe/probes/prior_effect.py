@@ -4,12 +4,13 @@ from typing import NamedTuple
 
 import numpy as np
 
+from muzero_probe.config import SearchConfig
 from muzero_probe.envs.base import Environment
 from muzero_probe.models import LearnedModel
 from muzero_probe.probes.policies import prior_policy
 from muzero_probe.returns import discounted_sums
 from muzero_probe.search.leaves import RolloutLeaf
-from muzero_probe.search.mcts import Prior, SearchConfig, search
+from muzero_probe.search.mcts import Prior, search
 
 
 class PriorEffect(NamedTuple):
@@ -53,9 +54,7 @@ def prior_effect(
     if max(budgets) != config.simulations:
         raise ValueError(f"search.simulations is {config.simulations}, the largest budget is {max(budgets)}")
     observations = env.observe(states)
-    result = search(
-        model, observations, config, prior=prior, leaf=RolloutLeaf(horizon=horizon), keys=keys, record=True
-    )
+    result = search(model, observations, config, prior=prior, leaf=RolloutLeaf(horizon=horizon), keys=keys, record=True)
     assert result.record is not None
     plans = result.record.trajectories
     B, n, T = plans.shape

@@ -1,0 +1,1 @@
+"""Batched Monte Carlo tree search over any model."""

@@ -6,6 +6,7 @@ import numba
 import numpy as np
 
 from muzero_probe.models import Model, Prediction
+from muzero_probe.returns import discounted_sums
 from muzero_probe.streams import GOLDEN, mix
 
 NO_HORIZON = np.iinfo(np.int32).max
@@ -57,7 +58,8 @@ class RolloutLeaf:
         rewards = model.rollout(leaves.states, plans).astype(np.float64)
         past = np.arange(plans.shape[1]) >= steps[:, None]
         rewards[past] = 0.0
-        values = rewards @ (discount ** np.arange(plans.shape[1]))
+        # summed in the order of time: a matrix product would round a row by the number and depths of the others
+        values = discounted_sums(rewards, discount)[:, -1] if plans.shape[1] else np.zeros(len(plans))
         return values, np.where(past, -1, plans)
 
 

@@ -4,12 +4,13 @@ The search sees rows: it knows neither seeds nor environments. Rows are cut into
 run on the thread pool; the cut depends on the number of rows only.
 """
 
-from dataclasses import dataclass
+import itertools
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
 from muzero_probe import threads
+from muzero_probe.config import SearchConfig
 from muzero_probe.models import Model
 from muzero_probe.search import tree as trees
 from muzero_probe.search.leaves import RolloutLeaf, ValueLeaf
@@ -17,32 +18,9 @@ from muzero_probe.search.tree import Paths, Tree
 
 PART_ROWS = 480  # rows of one part: trees and latents of 50 simulations stay within a core's share of the cache
 
+VALUE_LEAF = ValueLeaf()
+
 Prior = Literal["policy", "uniform"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class SearchConfig:
-    """Settings of one search."""
-
-    simulations: int = 50  # study, section 1
-    discount: float = 0.997  # per environment step; the preset of the agent sets it
-    c1: float = 1.25  # MuZero, appendix B
-    c2: float = 19652.0  # MuZero, appendix B
-    dirichlet_alpha: float = 0.25  # muzero-general's Cart Pole; root noise while collecting data
-    dirichlet_fraction: float = 0.25  # MuZero, appendix B
-
-    def __post_init__(self) -> None:
-        """Refuses impossible values."""
-        if self.simulations < 1:
-            raise ValueError(f"search.simulations is {self.simulations}, at least 1 is needed")
-        if not 0 < self.discount <= 1:
-            raise ValueError(f"search.discount is {self.discount}, it must lie in (0, 1]")
-        if self.c2 <= 0:
-            raise ValueError(f"search.c2 is {self.c2}, it must be positive")
-        if self.dirichlet_alpha <= 0:
-            raise ValueError(f"search.dirichlet_alpha is {self.dirichlet_alpha}, it must be positive")
-        if not 0 <= self.dirichlet_fraction <= 1:
-            raise ValueError(f"search.dirichlet_fraction is {self.dirichlet_fraction}, it must lie in [0, 1]")
 
 
 class Record(NamedTuple):
@@ -67,7 +45,7 @@ def search(
     config: SearchConfig,
     *,
     prior: Prior = "policy",
-    leaf: ValueLeaf | RolloutLeaf = ValueLeaf(),
+    leaf: ValueLeaf | RolloutLeaf = VALUE_LEAF,
     noise: np.ndarray | None = None,
     keys: np.ndarray | None = None,
     record: bool = False,
@@ -103,9 +81,15 @@ def search(
     results = threads.run(
         [
             lambda part=part: _search_part(
-                model.rows(part), inputs[part], config, prior, leaf,
-                None if noise is None else noise[part], keys[part], record,
-            )  # fmt: skip
+                model.rows(part),
+                inputs[part],
+                config,
+                prior,
+                leaf,
+                None if noise is None else noise[part],
+                keys[part],
+                record,
+            )
             for part in parts
         ]
     )
@@ -117,7 +101,7 @@ def partition(rows: int, *, part_rows: int = PART_ROWS) -> list[slice]:
     parts = -(-rows // part_rows)
     parts = max(1, min(rows // 2, parts + parts % 2))
     edges = [rows * i // parts for i in range(parts + 1)]
-    return [slice(a, b) for a, b in zip(edges[:-1], edges[1:], strict=True)]
+    return [slice(a, b) for a, b in itertools.pairwise(edges)]
 
 
 def visit_policy(visits: np.ndarray, temperature: float) -> np.ndarray:
@@ -193,7 +177,7 @@ def _trajectory_length(config: SearchConfig, leaf: ValueLeaf | RolloutLeaf) -> i
 
 def _write_trajectories(out: np.ndarray, paths: Paths, plans: np.ndarray) -> None:
     """Writes tree path and rollout of every row into out [B, T]."""
-    B, T = out.shape
+    _, T = out.shape
     width = paths.actions.shape[1]
     steps = np.arange(T)
     in_path = steps < paths.lengths[:, None]
@@ -219,5 +203,3 @@ def _join(results: list[SearchResult]) -> SearchResult:
         np.concatenate([result.values for result in results]),
         record,
     )
-
-

@@ -1,0 +1,1 @@
+"""Self-play, replay, reanalyse and updates of a population."""

@@ -2,9 +2,10 @@
 
 import numpy as np
 
+from muzero_probe.config import SearchConfig
 from muzero_probe.envs.base import Environment
 from muzero_probe.models import LearnedModel
-from muzero_probe.search.mcts import SearchConfig, sample_actions, search, visit_policy
+from muzero_probe.search.mcts import sample_actions, search, visit_policy
 from muzero_probe.streams import stream
 from muzero_probe.training.replay import Replay
 
@@ -98,4 +99,3 @@ class Actor:
         for name, rngs in self.rngs.items():
             for rng, state in zip(rngs, meta["streams"][name], strict=True):
                 rng.bit_generator.state = state
-

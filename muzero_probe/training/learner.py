@@ -30,11 +30,13 @@ class Learner:
         S = len(theta)
         size = GROUP if theta.device.type == "cpu" else S
         self.groups = [slice(a, min(a + size, S)) for a in range(0, S, size)]
-        # a group's parameter shares memory with its rows of theta
+        # a group's parameter shares memory with its rows of theta, and so do the optimiser's, one per seed: Adam's
+        # vectors end with the parameter, and what is left over is rounded otherwise
         self.parameters = [torch.nn.Parameter(theta[group], requires_grad=True) for group in self.groups]
+        self.rows = [[torch.nn.Parameter(row) for row in theta[group]] for group in self.groups]
         self.optimisers = [
-            torch.optim.Adam([p], lr=config.learning_rate, weight_decay=config.weight_decay, fused=True)
-            for p in self.parameters
+            torch.optim.Adam(rows, lr=config.learning_rate, weight_decay=config.weight_decay, fused=True)
+            for rows in self.rows
         ]
 
     def update(self, batch: Batch) -> dict[str, np.ndarray]:
@@ -45,9 +47,7 @@ class Learner:
             clipping), and skipped: the number of updates whose gradient was not finite and not applied.
         """
         updates = len(batch.actions)
-        metrics = threads.run(
-            [lambda g=g: self._update_group(g, batch, updates) for g in range(len(self.groups))]
-        )
+        metrics = threads.run([lambda g=g: self._update_group(g, batch, updates) for g in range(len(self.groups))])
         self.step += updates
         joined = np.concatenate(metrics)
         names = ("reward_loss", "value_loss", "policy_loss", "gradient_norm", "skipped")
@@ -63,7 +63,8 @@ class Learner:
             finite = norms.isfinite()
             factor = torch.where(finite, (self.config.gradient_norm / (norms + 1e-6)).clamp(max=1.0), 0.0)
             gradient.nan_to_num_(0.0, 0.0, 0.0).mul_(factor[:, None])
-            parameter.grad = gradient
+            for row, slope in zip(self.rows[g], gradient, strict=True):
+                row.grad = slope
             optimiser.param_groups[0]["lr"] = self.config.learning_rate_at(self.step + u)
             optimiser.step()
             total[:, :3] += losses
@@ -91,10 +92,10 @@ class Learner:
     def state_dict(self) -> dict[str, np.ndarray]:
         """Returns parameters and Adam's moments, [S, P] each, and the step."""
         moments = {"exp_avg": torch.zeros_like(self.theta), "exp_avg_sq": torch.zeros_like(self.theta)}
-        for group, parameter, optimiser in zip(self.groups, self.parameters, self.optimisers, strict=True):
+        for group, rows, optimiser in zip(self.groups, self.rows, self.optimisers, strict=True):
             for name, tensor in moments.items():
                 if optimiser.state:
-                    tensor[group] = optimiser.state[parameter][name]
+                    tensor[group] = torch.stack([optimiser.state[row][name] for row in rows])
         arrays = {"theta": self.theta, **moments}
         named: dict[str, Any] = {name: tensor.detach().cpu().numpy() for name, tensor in arrays.items()}
         return {**named, "step": np.array(self.step)}
@@ -106,9 +107,10 @@ class Learner:
             self.theta.copy_(torch.as_tensor(state["theta"]))
         if self.step == 0:
             return
-        for group, parameter, optimiser in zip(self.groups, self.parameters, self.optimisers, strict=True):
-            optimiser.state[parameter] = {
-                "step": torch.tensor(float(self.step), device=parameter.device),
-                "exp_avg": torch.tensor(state["exp_avg"][group], device=parameter.device),
-                "exp_avg_sq": torch.tensor(state["exp_avg_sq"][group], device=parameter.device),
-            }
+        for group, rows, optimiser in zip(self.groups, self.rows, self.optimisers, strict=True):
+            for row, first, second in zip(rows, state["exp_avg"][group], state["exp_avg_sq"][group], strict=True):
+                optimiser.state[row] = {
+                    "step": torch.tensor(float(self.step), device=row.device),
+                    "exp_avg": torch.tensor(first, device=row.device),
+                    "exp_avg_sq": torch.tensor(second, device=row.device),
+                }

@@ -10,9 +10,10 @@ on itself long before values mean anything: all of 4 Cart Pole agents played one
 import numpy as np
 from torch import Tensor
 
+from muzero_probe.config import SearchConfig
 from muzero_probe.models import LearnedModel
 from muzero_probe.nets.mlp import Mlp
-from muzero_probe.search.mcts import SearchConfig, search, visit_policy
+from muzero_probe.search.mcts import search, visit_policy
 from muzero_probe.training.replay import Replay
 
 

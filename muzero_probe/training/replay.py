@@ -201,9 +201,7 @@ def _set_weight_of_slot(rewards, values, terminated, final, slot, n, discount, a
     for s in range(S):
         for e in range(E):
             if not final[s, e, i]:
-                target = n_step_return(
-                    rewards[s, e], values[s, e], terminated[s, e], final[s, e], slot, n, discount
-                )
+                target = n_step_return(rewards[s, e], values[s, e], terminated[s, e], final[s, e], slot, n, discount)
                 weights[s, e, i] = _priority_weight(values[s, e, i], target, alpha)
 
 
@@ -226,9 +224,27 @@ def _bootstraps(terminated, final, positions, n, found):
 
 @numba.njit(nogil=True, cache=True)
 def _targets(
-    actions, rewards, terminated, final, policies, values, weights, positions, importance, absorbing_actions,
-    n, discount, value_weight, alpha,
-    out_actions, out_rewards, out_values, out_policies, out_reward_weights, out_value_weights, out_policy_weights,
+    actions,
+    rewards,
+    terminated,
+    final,
+    policies,
+    values,
+    weights,
+    positions,
+    importance,
+    absorbing_actions,
+    n,
+    discount,
+    value_weight,
+    alpha,
+    out_actions,
+    out_rewards,
+    out_values,
+    out_policies,
+    out_reward_weights,
+    out_value_weights,
+    out_policy_weights,
 ):
     """Fills one seed's targets.
 

@@ -9,12 +9,10 @@ import torch
 
 from muzero_probe.config import Config
 from muzero_probe.envs import make
-from muzero_probe.envs.base import Environment
 from muzero_probe.models import LearnedModel
 from muzero_probe.nets.layers import initial_vector
-from muzero_probe.nets.mlp import Mlp
+from muzero_probe.nets.mlp import build
 from muzero_probe.streams import stream
-from muzero_probe.support import Support
 from muzero_probe.training.acting import Actor
 from muzero_probe.training.learner import Learner
 from muzero_probe.training.reanalyse import reanalyse
@@ -33,19 +31,6 @@ class Metrics(NamedTuple):
     step: int
     values: dict[str, np.ndarray]
     shared: dict[str, float]  # seconds by part, counts
-
-
-def build_nets(config: Config, env: Environment) -> Mlp:
-    """Returns the nets of a config."""
-    n = config.nets
-    return Mlp(
-        observation=int(np.prod(env.observation_shape)),
-        actions=env.num_actions,
-        latent=n.latent,
-        hidden=n.hidden,
-        value_support=Support(low=n.value_low, high=n.value_high),
-        reward_support=Support(low=n.reward_low, high=n.reward_high),
-    )
 
 
 class Trainer:
@@ -68,7 +53,7 @@ class Trainer:
         self.seeds = seeds
         t = config.training
         self.env = make(config.environment)
-        self.nets = build_nets(config, self.env)
+        self.nets = build(config.nets, self.env)
         initial = np.stack([initial_vector(self.nets.layout, stream(seed, "weights")) for seed in seeds])
         self.learner = Learner(self.nets, torch.tensor(initial, device=device), t)
         self.actor = Actor(self.env, config.search, seeds=seeds, environments=t.environments)

@@ -1,0 +1,58 @@
+# The study on one screen. Every target sets itself up: Python 3.11+ with venv is all that it needs.
+#   make figures                        train, analyse and draw (PROFILE=quick AGENT=cartpole)
+#   make figures PROFILE=paper          the full population: hours
+PYTHON  ?= python3
+PROFILE ?= quick
+AGENT   ?= cartpole
+SEEDS   ?=
+DEVICE  ?= cpu
+TRAIN   ?=
+BIN     := .venv/bin
+
+select  := --profile $(PROFILE) --agent $(AGENT)
+seeds   := $(if $(SEEDS),--seeds $(SEEDS))
+
+.PHONY: figures train-seeds analyses redraw test check format bench tiny clean
+
+figures: redraw
+
+redraw: analyses
+	$(BIN)/python -m figures $(select)
+
+analyses: train-seeds
+	$(BIN)/python -m analyses $(select) $(seeds) --device $(DEVICE)
+
+train-seeds: .venv/run
+	$(BIN)/muzero-probe train $(AGENT) --profile $(PROFILE) $(seeds) --device $(DEVICE) $(TRAIN)
+
+test: .venv/test
+	$(BIN)/python -m pytest -q
+
+check: .venv/check
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright
+
+format: .venv/check
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: .venv/bench
+	$(BIN)/python -m benchmarks
+
+# the small population that the tests of analyses and figures read
+tiny: .venv/run
+	rm -rf checkpoints/tiny
+	$(BIN)/muzero-probe train cartpole --profile smoke --root checkpoints/tiny
+
+clean:
+	rm -rf .venv build *.egg-info .pytest_cache .ruff_cache
+
+.venv/run: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable .
+	touch $@
+
+.venv/test .venv/check .venv/bench: .venv/%: .venv/run
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable .[$*]
+	touch $@

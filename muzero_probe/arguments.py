@@ -1,0 +1,90 @@
+"""Typed command lines: a dataclass, the words that were given, and one line for whatever is wrong with them.
+
+tyro parses; it draws its errors as boxes, and they are condensed here.
+"""
+
+import contextlib
+import io
+import os
+import re
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from typing import Any, TypeVar
+
+import tyro
+
+T = TypeVar("T")
+
+
+def parse(
+    kind: type[T],
+    words: Sequence[str],
+    *,
+    program: str,
+    defaults: Callable[[Sequence[str]], T] | None = None,
+    description: str | None = None,
+) -> T:
+    """Returns what the words of a command line say.
+
+    Args:
+        kind: a dataclass, or a union of subcommands.
+        words: without the program's name.
+        program: its name, as people type it.
+        defaults: gives the default from the words, where it depends on them (see `option`).
+        description: for --help; by default that of the dataclass.
+
+    Raises:
+        ValueError: in one line, if anything is unknown, missing, of a wrong type or impossible.
+        SystemExit: after --help.
+    """
+    settings: dict[str, Any] = {"prog": program, "args": list(words)}
+    if description is not None:
+        settings["description"] = description
+    if defaults is not None:
+        settings["default"] = defaults(words)
+    try:
+        with contextlib.redirect_stderr(io.StringIO()):
+            return tyro.cli(kind, **settings)
+    except SystemExit as end:
+        if end.code != 2:
+            raise
+    # Once more for the message, on lines that are wide enough: they are broken within names.
+    columns = os.environ.get("COLUMNS")
+    os.environ["COLUMNS"] = "100000"
+    try:
+        with contextlib.redirect_stderr(io.StringIO()) as box:
+            return tyro.cli(kind, **settings)
+    except SystemExit:
+        raise ValueError(_condensed(box.getvalue())) from None
+    finally:
+        del os.environ["COLUMNS"]
+        if columns is not None:
+            os.environ["COLUMNS"] = columns
+
+
+def option(words: Sequence[str], name: str) -> str | None:
+    """Returns the last value that the words give an option such as --profile, before they are parsed properly."""
+    parts = [part for word in words for part in (word.split("=", 1) if word.startswith(f"{name}=") else [word])]
+    return next((value for word, value in reversed(list(pairwise(parts))) if word == name), None)
+
+
+def _condensed(box: str) -> str:
+    """Returns the one line that matters of an error that tyro has drawn: what is wrong, and what is allowed."""
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", box)
+    lines = [line.strip("│╭╮╰╯ ") for line in plain.splitlines()[1:-1]]
+    parts: list[list[str]] = [[]]
+    for line in lines:
+        if line and not line.strip("─"):
+            parts.append([])
+        elif line:
+            parts[-1].append(line)
+    message, hint = " ".join(parts[0]), ""
+    for header, *rest in (part for part in parts[1:] if part):
+        if header == "Argument helptext:" and rest:
+            return f"{message}; allowed: {rest[0]}"
+        if header == "Perhaps you meant:" or header.startswith("Arguments similar"):
+            hint = f"; perhaps you meant {', '.join(dict.fromkeys(x for x in rest if x.startswith('--')))}"
+        if header.startswith("For full helptext, run ") and message.startswith("Unrecognized") and not hint:
+            hint = f"; see {header.removeprefix('For full helptext, run ')}"
+    # What a dataclass itself refuses says which setting it is; tyro names the class.
+    return re.sub(r"^Error parsing [^ ]*: ", "", message) + hint

@@ -1,0 +1,131 @@
+"""What is there of an agent's population, what is missing, and is it sound? Every file is verified."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+from muzero_probe.checkpoints import (
+    CheckpointError,
+    list_checkpoints,
+    load_checkpoint,
+    load_latest_resume,
+    resume_folder,
+)
+from muzero_probe.config import PRESETS, SEEDS, preset
+
+
+class State(NamedTuple):
+    """Where an unfinished run can go on."""
+
+    seeds: list[int]
+    step: int
+    config_hash: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Population:
+    """All seeds of one agent in one profile."""
+
+    profile: str
+    agent: str
+    seeds: list[int]  # asked for; else the profile's, and all that are there
+    steps: list[int]  # at which the headers' config wants checkpoints, the preset's without any; and found ones
+    present: dict[int, list[int]] = field(default_factory=dict)  # step -> seeds with a sound checkpoint
+    hashes: dict[str, list[int]] = field(default_factory=dict)  # config hash -> seeds; more than one is a mixture
+    states: list[State] = field(default_factory=list)
+    damaged: list[str] = field(default_factory=list)  # one line each, with the path
+
+    def missing(self, step: int) -> list[int]:
+        """Returns the seeds without a sound checkpoint of a step."""
+        return [seed for seed in self.seeds if seed not in self.present.get(step, ())]
+
+    @property
+    def complete(self) -> bool:
+        """Whether no checkpoint is missing."""
+        return not any(self.missing(step) for step in self.steps)
+
+
+def survey(root: str | Path, profile: str, agent: str, *, seeds: Sequence[int] | None = None) -> Population:
+    """Returns what is on disk of an agent, compared with what should be.
+
+    Args:
+        root: of all checkpoints.
+        profile: any name; one without presets expects what its files say.
+        agent: as `profile`.
+        seeds: the only seeds to look at; None for all.
+
+    Raises:
+        ValueError: if a name cannot be part of a path.
+    """
+    present: dict[int, list[int]] = {}
+    hashes: dict[str, list[int]] = {}
+    steps: set[int] = set()
+    damaged: list[str] = []
+    try:
+        files = list_checkpoints(root, profile, agent)
+    except CheckpointError as error:
+        files = []
+        damaged.append(str(error))
+    for seed, step, path in files:
+        if seeds is not None and seed not in seeds:
+            continue
+        try:
+            checkpoint = load_checkpoint(path)
+            steps.update(checkpoint.config["training"]["checkpoints"])
+        except CheckpointError as error:
+            damaged.append(str(error))
+            continue
+        except (KeyError, TypeError):
+            damaged.append(f"{path}: its header has no training.checkpoints")
+            continue
+        present.setdefault(step, []).append(seed)
+        trained = hashes.setdefault(checkpoint.config_hash, [])
+        if seed not in trained:
+            trained.append(seed)
+    states = _states(root, profile, agent, seeds, damaged)
+    known = profile in PRESETS.get(agent, {})
+    if not steps and known:
+        steps.update(preset(agent, profile).training.checkpoints)
+    if seeds is None:
+        there = {seed for seed, _, _ in files} | {seed for state in states for seed in state.seeds}
+        seeds = sorted(there | set(range(SEEDS[profile] if known else 0)))
+    return Population(
+        profile=profile, agent=agent, seeds=list(seeds), steps=sorted(steps | present.keys()), present=present,
+        hashes=hashes, states=states, damaged=damaged,
+    )  # fmt: skip
+
+
+def populations(root: str | Path) -> list[tuple[str, str]]:
+    """Returns (profile, agent) of all that have files under a root, sorted."""
+    folders = {path.parent for name in ("seed_*", "resume") for path in Path(root).glob(f"*/*/{name}")}
+    return sorted((folder.parent.name, folder.name) for folder in folders)
+
+
+def _states(root: str | Path, profile: str, agent: str, seeds: Sequence[int] | None, damaged: list[str]) -> list[State]:
+    """Returns the newest sound resume state of every run, and appends to `damaged`."""
+    states = []
+    for folder in sorted(resume_folder(root, profile, agent, [0]).parent.glob("*")):
+        try:
+            state = _newest(folder)
+        except CheckpointError as error:
+            damaged.append(str(error))
+            continue
+        if state and (seeds is None or set(seeds) & set(state.seeds)):
+            states.append(state)
+    return states
+
+
+def _newest(folder: Path) -> State | None:
+    """Returns a run's newest resume state."""
+    while True:
+        try:
+            found = load_latest_resume(folder)
+            return State(found[2].seeds, found[2].step, found[2].config_hash) if found else None
+        except (CheckpointError, FileNotFoundError) as error:
+            cause: BaseException | None = error
+            while cause and not isinstance(cause, FileNotFoundError):
+                cause = cause.__cause__
+            # A run that goes on, or ends, drops states that were just listed: look again.
+            if cause is None:
+                raise

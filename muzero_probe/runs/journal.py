@@ -1,0 +1,136 @@
+"""What a run writes down of its course: a table of metrics and the same for TensorBoard.
+
+The table is tidy, one row per step and seed; what all seeds share (environment steps, seconds by part) stands
+in each of a step's rows. A resumed run cuts off what lies beyond its step, so that no step is there twice.
+"""
+
+import math
+import os
+from collections import deque
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+from torch.utils.tensorboard.writer import SummaryWriter
+
+from muzero_probe.training.trainer import Metrics
+
+KEYS = ("step", "seed")
+FIRST_COLUMNS = ("return_mean", "episodes")  # the others follow in the trainer's order
+
+
+class Table:
+    """The CSV file of a run's metrics, from a step on."""
+
+    def __init__(self, path: Path, *, step: int) -> None:
+        """Opens the table and drops rows beyond a step; at step 0 it starts anew."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        kept = _rows_until(path, step) if step > 0 else []
+        self._columns = kept[0].strip().split(",") if kept else None
+        # The old table stays whole until the new one is, whenever the process ends.
+        temporary = path.with_name(f".{path.name}.tmp")
+        temporary.write_text("".join(kept))
+        os.replace(temporary, path)
+        self._file = path.open("a")
+
+    def write(self, event: Metrics, seeds: Sequence[int]) -> None:
+        """Appends one row per seed."""
+        if self._columns is None:
+            names = [*event.values, *event.shared]
+            self._columns = [*KEYS, *FIRST_COLUMNS, *(name for name in names if name not in FIRST_COLUMNS)]
+            self._file.write(",".join(self._columns) + "\n")
+        lines = []
+        for index, seed in enumerate(seeds):
+            row: dict[str, float] = {"step": event.step, "seed": seed, **event.shared}
+            row |= {name: float(array[index]) for name, array in event.values.items()}
+            lines.append(",".join(_text(row.get(name, math.nan)) for name in self._columns) + "\n")
+        self._file.write("".join(lines))
+        self._file.flush()
+
+    def close(self) -> None:
+        """Closes the file."""
+        self._file.close()
+
+
+class Journal:
+    """Table and TensorBoard of one run; a context manager that closes both."""
+
+    def __init__(self, folder: Path, name: str, seeds: Sequence[int], *, step: int) -> None:
+        """Opens both to go on from a step.
+
+        Args:
+            folder: the agent's.
+            name: the run's; the table is `metrics/<name>.csv`, the rest is under `tensorboard/<name>`.
+            seeds: the seeds that train together.
+            step: updates made so far; what was written of later ones is dropped.
+        """
+        self.seeds = seeds
+        self.table = Table(folder / "metrics" / f"{name}.csv", step=step)
+        self._board = SummaryWriter(str(folder / "tensorboard" / name), purge_step=step + 1 if step else 0)
+
+    def __enter__(self) -> "Journal":
+        """Returns itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Closes both."""
+        self.table.close()
+        self._board.close()
+
+    def write(self, event: Metrics) -> None:
+        """Writes one set of metrics to both."""
+        self.table.write(event, self.seeds)
+        returns = event.values["return_mean"]
+        scalars = {f"return/seed_{seed:03d}": value for seed, value in zip(self.seeds, returns, strict=True)}
+        scalars |= {"return/mean": finite(np.mean, returns), "return/min": finite(np.min, returns)}
+        for name, array in event.values.items():
+            if name != "return_mean":
+                scalars |= {f"{name}/mean": finite(np.mean, array), f"{name}/min": finite(np.min, array)}
+        scalars |= {f"shared/{name}": value for name, value in event.shared.items()}
+        for name, value in scalars.items():
+            if math.isfinite(value):
+                self._board.add_scalar(name, float(value), event.step)
+        self._board.flush()  # as the table: what a resume state has behind it must be on disk
+
+
+class RecentReturns:
+    """Mean return of each seed's recent episodes: at least `episodes` of them, once so many have ended."""
+
+    def __init__(self, seeds: int, *, episodes: int = 20) -> None:
+        """Starts without any episode."""
+        self.episodes = episodes
+        self._ended: list[deque[tuple[float, float]]] = [deque() for _ in range(seeds)]
+
+    def add(self, event: Metrics) -> np.ndarray:
+        """Takes in the episodes that ended since the last metrics; returns means [S], nan without any episode."""
+        means = np.full(len(self._ended), np.nan)
+        for s, ended in enumerate(self._ended):
+            if event.values["episodes"][s] > 0:
+                ended.append((float(event.values["return_mean"][s]), float(event.values["episodes"][s])))
+            while ended and sum(n for _, n in ended) - ended[0][1] >= self.episodes:
+                ended.popleft()
+            if ended:
+                means[s] = np.average([mean for mean, _ in ended], weights=[n for _, n in ended])
+        return means
+
+
+def finite(reduce: Callable[[np.ndarray], float], values: np.ndarray) -> float:
+    """Returns a reduction over the finite values, nan where there are none."""
+    values = values[np.isfinite(values)]
+    return float(reduce(values)) if values.size else math.nan
+
+
+def _rows_until(path: Path, step: int) -> list[str]:
+    """Returns the header and the complete lines of steps up to the given one; nothing without a header."""
+    if not path.exists():
+        return []
+    lines = [line for line in path.read_text().splitlines(keepends=True) if line.endswith("\n")]
+    if not lines or not lines[0].startswith(",".join(KEYS)):
+        return []
+    return [lines[0], *(line for line in lines[1:] if int(line.partition(",")[0]) <= step)]
+
+
+def _text(value: float) -> str:
+    if isinstance(value, int):
+        return str(value)
+    return "" if math.isnan(value) else f"{value:.9g}"

@@ -1,0 +1,281 @@
+"""A run: the seeds of one agent that train together, and the files that this leaves behind.
+
+Beside the checkpoints and resume states (see `checkpoints`), under <root>/<profile>/<agent>:
+
+    metrics/seeds_000-029.csv        one row per step and seed
+    tensorboard/seeds_000-029/       the same, for TensorBoard
+
+However and whenever a run is stopped, the same call goes on from its newest resume state and ends with the
+bits of an uninterrupted run: a resume state is only taken where the trainer's state is complete, everything
+that was written later is either identical (checkpoints) or cut off (metrics), and the resume states go away
+last. So a run is complete when all its checkpoints are there and no resume state is.
+"""
+
+import json
+import logging
+import math
+import shutil
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+
+from muzero_probe.checkpoints import (
+    ROOT,
+    CheckpointError,
+    Header,
+    checkpoint_path,
+    config_hash,
+    list_checkpoints,
+    load_checkpoint,
+    load_latest_resume,
+    lock_seeds,
+    read_header,
+    resume_folder,
+    save_checkpoint,
+    save_resume,
+)
+from muzero_probe.config import Config
+from muzero_probe.runs.journal import Journal, RecentReturns, finite
+from muzero_probe.seeds import show_seeds
+from muzero_probe.training.trainer import Reached, Trainer
+
+SHOWN_DIFFERENCES = 6  # of settings, in one message
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """Which agents are trained, on what, and where their files belong."""
+
+    config: Config
+    profile: str
+    seeds: tuple[int, ...]  # ascending
+    root: Path = ROOT
+    device: str = "cpu"
+
+    def __post_init__(self) -> None:
+        """Refuses what cannot be trained or stored."""
+        if not self.config.training.checkpoints:
+            raise ValueError("training.checkpoints is empty, at least one step is needed: nothing else is kept")
+        if len(set(self.seeds)) != len(self.seeds):
+            raise ValueError(f"seeds {self.seeds} must be distinct")
+        _check_device(self.device)
+        for name, value in _leaves(self.settings):
+            if isinstance(value, float) and not math.isfinite(value):
+                raise ValueError(f"{name} is {value}, it must be finite")
+        assert self.folder and self.resume_folder  # raise ValueError where a name cannot be part of a path
+
+    @cached_property
+    def settings(self) -> dict[str, Any]:
+        """The config as files hold it."""
+        return self.config.to_dict()
+
+    @property
+    def folder(self) -> Path:
+        """The agent's."""
+        return checkpoint_path(self.root, self.profile, self.config.agent, self.seeds[0], 0).parent.parent
+
+    @property
+    def resume_folder(self) -> Path:
+        """The run's own; its name is the run's."""
+        return resume_folder(self.root, self.profile, self.config.agent, self.seeds)
+
+
+class Report(NamedTuple):
+    """How far a run is."""
+
+    step: int
+    seconds: float  # wall time since this start
+    return_mean: float  # of the recent episodes, over seeds; nan before any has ended
+    return_min: float  # of the seeds' means
+
+
+class Summary(NamedTuple):
+    """What training took."""
+
+    updates: int  # per seed, by this start
+    seconds: float  # wall time of this start
+    total_seconds: float  # of all starts, each up to the resume state that the next one went on from
+    starts: int
+
+
+def train(
+    run: Run,
+    *,
+    resume_minutes: float = 5.0,
+    metrics_every: int = 500,
+    report: Callable[[Report], None] = lambda _: None,
+) -> Summary | None:
+    """Trains a run to its end, or goes on with it.
+
+    Args:
+        run: what to train.
+        resume_minutes: least wall time between two resume states; at 0 every set of metrics has one.
+        metrics_every: updates between two sets of metrics, which is where resume states are possible.
+        report: called at the start and with every set of metrics.
+
+    Returns:
+        What it took; None if the run was complete already.
+
+    Raises:
+        CheckpointError: if a seed is being trained by another process, or what is on disk was made with other
+            settings, is damaged, or is other than what this run comes to.
+    """
+    begun = time.monotonic()
+    agent, profile, seeds = run.config.agent, run.profile, run.seeds
+    with lock_seeds(run.root, profile, agent, seeds):
+        state = load_latest_resume(run.resume_folder)
+        if state:
+            _check_resume(run, state[2])
+        present = _check_checkpoints(run)
+        wanted = [(seed, step) for step in run.config.training.checkpoints for seed in seeds]
+        missing = [(seed, step) for seed, step in wanted if (seed, step) not in present]
+        if state is None and not missing:
+            for seed, step in wanted:
+                load_checkpoint(checkpoint_path(run.root, profile, agent, seed, step))
+            return None
+        if state is None:
+            _say_what_is_there(seeds, missing)
+        passed = [(seed, step) for seed, step in missing if state and step <= state[2].step]
+        if state and passed:
+            raise CheckpointError(
+                f"{run.resume_folder}: goes on from step {state[2].step}, but the checkpoint of seed {passed[0][0]} "
+                f"at step {passed[0][1]} is gone: put it back, or delete that folder to train from the beginning"
+            )
+
+        trainer = Trainer(run.config, list(seeds), device=run.device)
+        earlier, starts = 0.0, 1
+        if state:
+            arrays, meta, header = state
+            try:
+                trainer.load_state_dict(arrays, meta["trainer"])
+                earlier, starts = float(meta["seconds"]), int(meta["starts"]) + 1
+            except (KeyError, ValueError, TypeError, IndexError, RuntimeError) as error:
+                what = f"was written by another version of this program ({type(error).__name__}: {error})"
+                raise CheckpointError(f"{run.resume_folder}: {what}: delete it to train from the beginning") from error
+            logger.info(
+                "continuing at step %d of %d, after %s of training", header.step, run.config.training.steps,
+                timedelta(seconds=round(earlier)),
+            )  # fmt: skip
+            del state, arrays, meta  # the trainer has copied them, and they are large
+        first = trainer.step
+
+        def seconds() -> float:
+            return time.monotonic() - begun
+
+        def save_state() -> None:
+            arrays, meta = trainer.state_dict()
+            meta = {"trainer": meta, "seconds": earlier + seconds(), "starts": starts, "device": _kind(run.device)}
+            save_resume(
+                run.resume_folder, agent=agent, profile=profile, seeds=seeds, step=trainer.step, config=run.settings,
+                arrays=arrays, meta=meta,
+            )  # fmt: skip
+
+        recent = RecentReturns(len(seeds))
+        saved = time.monotonic()
+        report(Report(first, seconds(), np.nan, np.nan))
+        with Journal(run.folder, run.resume_folder.name, seeds, step=first) as journal:
+            for event in trainer.run(metrics_every=metrics_every):
+                if isinstance(event, Reached):
+                    for index, seed in enumerate(seeds):
+                        save_checkpoint(
+                            run.root, agent=agent, profile=profile, seed=seed, step=event.step, config=run.settings,
+                            arrays=trainer.arrays(index),
+                        )  # fmt: skip
+                    logger.info("step %d: checkpoints are saved", event.step)
+                    continue
+                journal.write(event)
+                # After the journal: a state must not be ahead of the rows that it expects.
+                if event.step < run.config.training.steps and time.monotonic() - saved >= 60 * resume_minutes:
+                    save_state()
+                    saved = time.monotonic()
+                means = recent.add(event)
+                report(Report(event.step, seconds(), finite(np.mean, means), finite(np.min, means)))
+        # Last: while there is a state, the run is not complete.
+        shutil.rmtree(run.resume_folder, ignore_errors=True)
+        return Summary(trainer.step - first, seconds(), earlier + seconds(), starts)
+
+
+def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    """Returns one text per setting that differs between two configs: name, old and new value."""
+    # As JSON: 1 and 1.0 differ here as they do in the hash, a tuple and a list do not.
+    before, after = ({name: json.dumps(value) for name, value in _leaves(config)} for config in (old, new))
+    names = [*after, *(name for name in before if name not in after)]
+    return [
+        f"{name} was {before.get(name, 'absent')}, is {after.get(name, 'absent')}"
+        for name in names
+        if before.get(name) != after.get(name)
+    ]
+
+
+def _check_resume(run: Run, header: Header) -> None:
+    """Refuses to go on from a state of other settings, or on another kind of device."""
+    do = f"keep the old, choose another root, or delete {run.resume_folder} (what was trained so far)"
+    if header.config_hash != config_hash(run.settings):
+        raise CheckpointError(f"a run interrupted at step {header.step} differs: {_differs(header, run)}: {do}")
+    before, now = header.meta.get("device"), _kind(run.device)
+    if before is not None and before != now:
+        raise CheckpointError(f"a run interrupted at step {header.step} differs: device was {before}, is {now}: {do}")
+
+
+def _check_checkpoints(run: Run) -> set[tuple[int, int]]:
+    """Returns (seed, step) of all that the agent has; refuses a second config among them."""
+    present, other, odd = set(), {}, None
+    for seed, step, path in list_checkpoints(run.root, run.profile, run.config.agent):
+        header = read_header(path)
+        present.add((seed, step))
+        if header.config_hash != config_hash(run.settings):
+            other[seed] = odd = header
+    if odd:
+        raise CheckpointError(
+            f"{run.folder}: seeds {show_seeds(other)} were trained with other settings: {_differs(odd, run)}: "
+            "take the old ones, choose another root, or delete them"
+        )
+    return present
+
+
+def _say_what_is_there(seeds: Sequence[int], missing: list[tuple[int, int]]) -> None:
+    lacking = {seed for seed, _ in missing}
+    if lacking != set(seeds):
+        logger.info(
+            "seeds %s are complete already and come to the same again; seeds %s alone would do",
+            show_seeds(set(seeds) - lacking), show_seeds(lacking),
+        )  # fmt: skip
+
+
+def _differs(header: Header, run: Run) -> str:
+    found = differences(header.config, run.settings)
+    more = [f"and {len(found) - SHOWN_DIFFERENCES} more"] if len(found) > SHOWN_DIFFERENCES else []
+    return "; ".join(found[:SHOWN_DIFFERENCES] + more)
+
+
+def _leaves(config: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yields dotted name and value of every setting."""
+    for key, value in config.items():
+        if isinstance(value, dict):
+            yield from _leaves(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
+def _check_device(name: str) -> None:
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        device = None
+    if device is None or device.type not in ("cpu", "cuda"):
+        raise ValueError(f"device is {name!r}, allowed are cpu, cuda and cuda:0, cuda:1, ...")
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise ValueError(f"device is {name!r}, but torch sees {torch.cuda.device_count()} CUDA devices here")
+
+
+def _kind(device: str) -> str:
+    return torch.device(device).type

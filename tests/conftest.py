@@ -1,0 +1,17 @@
+"""One place holds the threads of all tests; what many tests share is made here."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from muzero_probe import threads
+
+threads.configure()
+
+
+@pytest.fixture
+def restored_threads() -> Iterator[None]:
+    """For tests that change the size of the pool."""
+    before = threads.count()
+    yield
+    threads.configure(before)

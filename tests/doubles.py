@@ -1,0 +1,156 @@
+"""Stand-ins that tests share: random nets, models given as tables, the torch path forced onto the CPU."""
+
+from typing import Any
+
+import numpy as np
+import torch
+
+from muzero_probe.config import TrainingConfig
+from muzero_probe.envs.planted import TabularEnvironment
+from muzero_probe.models import LearnedModel, Prediction
+from muzero_probe.nets.layers import initial_vector
+from muzero_probe.nets.mlp import Mlp
+from muzero_probe.support import Support
+from muzero_probe.training.replay import Batch
+
+
+def random_nets(
+    *,
+    observation: int = 5,
+    actions: int = 3,
+    latent: int = 16,
+    hidden: int = 16,
+    value: tuple[int, int] = (-3, 10),
+    reward: tuple[int, int] = (-2, 2),
+) -> Mlp:
+    return Mlp(
+        observation=observation,
+        actions=actions,
+        latent=latent,
+        hidden=hidden,
+        value_support=Support(low=value[0], high=value[1]),
+        reward_support=Support(low=reward[0], high=reward[1]),
+    )
+
+
+def random_theta(nets: Mlp, *, seeds: int = 1, first: int = 0, spread: float = 2.0) -> torch.Tensor:
+    """[S, P] initial parameters, spread so that predictions differ clearly between states."""
+    vectors = [initial_vector(nets.layout, np.random.default_rng(first + s)) for s in range(seeds)]
+    return torch.tensor(np.stack(vectors)) * spread
+
+
+def random_batch(
+    nets: Mlp, rng: np.random.Generator, *, updates: int = 1, seeds: int = 1, unroll: int = 3, rows: int = 6
+) -> Batch:
+    """Targets inside and outside the supports, weights of which some are 0."""
+    U, S, K, B, A = updates, seeds, unroll, rows, nets.actions
+
+    def weights(steps: int) -> np.ndarray:
+        drawn = rng.uniform(0.2, 1.5, (U, S, steps, B)) / B
+        return (drawn * (rng.random(drawn.shape) > 0.15)).astype(np.float32)
+
+    return Batch(
+        observations=rng.normal(size=(U, S, B, nets.observation)).astype(np.float32),
+        actions=rng.integers(0, A, (U, S, K, B)),
+        rewards=rng.normal(0, 4, (U, S, K, B)).astype(np.float32),
+        values=rng.normal(20, 60, (U, S, K + 1, B)).astype(np.float32),
+        policies=rng.dirichlet(np.ones(A), (U, S, K + 1, B)).astype(np.float32),
+        reward_weights=weights(K),
+        value_weights=weights(K + 1),
+        policy_weights=weights(K + 1),
+    )
+
+
+class TableModel:
+    """A model given as tables over N states; states are indices [B], a root is its own input."""
+
+    def __init__(
+        self, transitions: np.ndarray, rewards: np.ndarray, values: np.ndarray, logits: np.ndarray
+    ) -> None:
+        self.transitions = transitions  # [N, A]
+        self.rewards = rewards.astype(np.float32)  # [N, A]
+        self.values = values.astype(np.float32)  # [N]
+        self.logits = logits.astype(np.float32)  # [N, A]
+        self.num_actions = transitions.shape[1]
+
+    @classmethod
+    def random(cls, rng: np.random.Generator, *, states: int, actions: int) -> "TableModel":
+        return cls(
+            rng.integers(0, states, (states, actions)),
+            rng.normal(0, 1, (states, actions)),
+            rng.normal(0, 3, states),
+            rng.normal(0, 1, (states, actions)),
+        )
+
+    def root(self, inputs: np.ndarray) -> Prediction:
+        return Prediction(inputs, np.zeros(len(inputs), np.float32), self.values[inputs], self.logits[inputs])
+
+    def step(self, states: np.ndarray, actions: np.ndarray) -> Prediction:
+        following = self.transitions[states, actions]
+        return Prediction(following, self.rewards[states, actions], self.values[following], self.logits[following])
+
+    def rollout(self, states: np.ndarray, plans: np.ndarray) -> np.ndarray:
+        rewards = np.zeros(plans.shape, np.float32)
+        for t in range(plans.shape[1]):
+            prediction = self.step(states, plans[:, t])
+            states, rewards[:, t] = prediction.states, prediction.rewards
+        return rewards
+
+    def rows(self, selection: Any) -> "TableModel":
+        return self
+
+    def storage(self, nodes: int, states: np.ndarray) -> np.ndarray:
+        return np.full((nodes, *states.shape), -1)
+
+
+class OneAtATime:
+    """Any model as the `Planner` of the reference search: one row, Python numbers."""
+
+    def __init__(self, model: Any) -> None:
+        self.model = model
+
+    def root(self, start: Any) -> tuple[Any, float, list[float]]:
+        found = self.model.root(np.asarray(start)[None])
+        return found.states, float(found.values[0]), [float(x) for x in found.logits[0]]
+
+    def step(self, state: Any, action: int) -> tuple[Any, float, float, list[float]]:
+        found = self.model.step(state, np.array([action]))
+        return found.states, float(found.rewards[0]), float(found.values[0]), [float(x) for x in found.logits[0]]
+
+
+class OnDevice(LearnedModel):
+    """`LearnedModel` that takes the path of accelerators, on a CPU."""
+
+    def __init__(self, nets: Mlp, theta: torch.Tensor, row_seeds: np.ndarray) -> None:
+        super().__init__(nets, theta, row_seeds)
+        self._compiled = False
+
+    def rows(self, selection: slice | np.ndarray) -> "OnDevice":
+        return OnDevice(self.nets, self.theta, self.row_seeds[selection])
+
+
+def treadmill(*, time_limit: int | None = 3, states: int = 7) -> TabularEnvironment:
+    """Never terminates: action a goes 1 + a states on, and pays (state + 1) / 4 for a = 1, else state / 8."""
+    state = np.arange(states)
+    transitions = np.stack([(state + 1) % states, (state + 2) % states], 1)
+    rewards = np.stack([state / 8, (state + 1) / 4], 1)
+    return TabularEnvironment(
+        transitions, rewards, np.zeros(states, bool), name="treadmill", time_limit=time_limit
+    )
+
+
+def tiny_training(**changes: Any) -> TrainingConfig:
+    """Settings of a run that takes seconds."""
+    settings: dict[str, Any] = {
+        "steps": 30,
+        "checkpoints": (0, 7, 20, 30),
+        "batch_size": 8,
+        "unroll_steps": 3,
+        "n_step": 4,
+        "environments": 2,
+        "updates_per_environment_step": 1.5,
+        "warmup_slots": 12,
+        "replay_slots": 40,
+        "reanalyse_fraction": 0.25,
+    }
+    return TrainingConfig(**(settings | changes))
