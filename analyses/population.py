@@ -16,6 +16,7 @@ from muzero_probe.models import LearnedModel
 from muzero_probe.nets.mlp import Mlp, build
 from muzero_probe.probes.value_error import Policy
 from muzero_probe.search.mcts import search, visit_policy
+from muzero_probe.seeds import show_seeds
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,29 +97,33 @@ def find(root: Path, profile: str, agent: str, seeds: tuple[int, ...] | None) ->
             differ between files.
     """
     found = checkpoints.list_checkpoints(root, profile, agent)
-    command = f"muzero-probe train {agent} --profile {profile} --root {root}"
+    where = f"{root}/{profile}/{agent}"
+    advice = f"make them with: muzero-probe train {agent} --profile {profile} --root {root}"
+    named = f" --seeds {show_seeds(seeds)}" if seeds else ""
     if not found:
-        raise CheckpointError(f"{root}/{profile}/{agent}: no checkpoints; make them with: {command}")
+        raise CheckpointError(f"{where}: no checkpoints; {advice}{named}")
     present = {(seed, step) for seed, step, _ in found}
     chosen = seeds or tuple(sorted({seed for seed, _ in present}))
     headers = {(seed, step): checkpoints.read_header(path) for seed, step, path in found if seed in chosen}
     if not headers:
-        raise CheckpointError(
-            f"{root}/{profile}/{agent}: no checkpoints of seeds {list(chosen)}; make them with: {command}"
-        )
+        raise CheckpointError(f"{where}: no checkpoints of seeds {show_seeds(chosen)}; {advice}{named}")
     hashes = {header.config_hash for header in headers.values()}
     if len(hashes) > 1:
         raise CheckpointError(
-            f"{root}/{profile}/{agent}: checkpoints of different configs {sorted(hashes)}; analyse one population at a time"
+            f"{where}: checkpoints of different configs {sorted(hashes)}; choose the seeds of one, "
+            "`muzero-probe status` shows them"
         )
     first = next(iter(headers.values()))
-    config = Config.from_dict(first.config)
+    try:
+        config = Config.from_dict(first.config)
+    except ValueError as error:
+        raise CheckpointError(f"{where}: written by another version of the code ({error})") from error
     steps = config.training.checkpoints
     missing = [(seed, step) for seed in chosen for step in steps if (seed, step) not in present]
     if missing:
         raise CheckpointError(
-            f"{root}/{profile}/{agent}: {len(missing)} of {len(chosen) * len(steps)} checkpoints are missing, "
-            f"first seed {missing[0][0]} step {missing[0][1]}; make them with: {command}"
+            f"{where}: {len(missing)} of {len(chosen) * len(steps)} checkpoints are missing, "
+            f"first seed {missing[0][0]} step {missing[0][1]}; {advice} --seeds {show_seeds({s for s, _ in missing})}"
         )
     return Population(
         root=root, profile=profile, agent=agent, seeds=chosen, steps=steps, config=config,

@@ -16,12 +16,20 @@ class Bank:
     episodes: int = 10  # per seed
     states: int = 50  # per seed; early agents have short episodes and visit fewer
 
+    def __post_init__(self) -> None:
+        """Refuses impossible values."""
+        _at_least_one(self, "bank", "episodes", "states")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Returns:
     """Fig 2."""
 
     episodes: int = 20  # per seed and policy
+
+    def __post_init__(self) -> None:
+        """Refuses impossible values."""
+        _at_least_one(self, "returns", "episodes")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +38,11 @@ class OwnPolicy:
 
     states: int = 50  # per seed, from the bank
     samples: int = 0  # action sequences per state; 0: the exact expectation over all of them
+
+    def __post_init__(self) -> None:
+        """Refuses impossible values."""
+        _at_least_one(self, "own_policy", "states")
+        _check_samples("own_policy", self.samples)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +53,11 @@ class Sequences:
     length: int = 8  # study: 2^8 = 256 sequences
     steps: tuple[int, ...] = (500, 2_000, 10_000, 100_000)  # checkpoints
 
+    def __post_init__(self) -> None:
+        """Refuses impossible values."""
+        _at_least_one(self, "sequences", "states", "length")
+        _check_ascending("sequences.steps", self.steps, least=0)
+
 
 @dataclass(frozen=True, kw_only=True)
 class CrossCheckpoint:
@@ -47,6 +65,11 @@ class CrossCheckpoint:
 
     states: int = 10  # per seed, from the bank of the model's checkpoint
     samples: int = 0  # as in OwnPolicy
+
+    def __post_init__(self) -> None:
+        """Refuses impossible values."""
+        _at_least_one(self, "cross_checkpoint", "states")
+        _check_samples("cross_checkpoint", self.samples)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +81,13 @@ class PriorEffect:
     horizon: int = 16  # study: planning horizon
     budgets: tuple[int, ...] = (4, 8, 16, 32, 64, 128)  # simulations
 
+    def __post_init__(self) -> None:
+        """Refuses impossible values."""
+        _at_least_one(self, "prior_effect", "states", "horizon")
+        if self.step < 0:
+            raise ValueError(f"prior_effect.step is {self.step}, it must be 0 or more")
+        _check_ascending("prior_effect.budgets", self.budgets, least=1)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Planning:
@@ -67,6 +97,12 @@ class Planning:
     steps: tuple[int, ...] = (500, 2_000, 10_000, 100_000)  # checkpoints
     horizon: int = 16  # study: planning horizon
     budgets: tuple[int, ...] = (4, 8, 16, 32, 64, 128)  # simulations per step
+
+    def __post_init__(self) -> None:
+        """Refuses impossible values."""
+        _at_least_one(self, "planning", "episodes", "horizon")
+        _check_ascending("planning.steps", self.steps, least=0)
+        _check_ascending("planning.budgets", self.budgets, least=1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,6 +117,27 @@ class Settings:
     cross_checkpoint: CrossCheckpoint = field(default_factory=CrossCheckpoint)
     prior_effect: PriorEffect = field(default_factory=PriorEffect)
     planning: Planning = field(default_factory=Planning)
+
+    def __post_init__(self) -> None:
+        """Refuses impossible values."""
+        if self.shard < 1:
+            raise ValueError(f"shard is {self.shard}, at least 1 is needed")
+
+
+def _at_least_one(settings: object, section: str, *names: str) -> None:
+    for name in names:
+        if getattr(settings, name) < 1:
+            raise ValueError(f"{section}.{name} is {getattr(settings, name)}, at least 1 is needed")
+
+
+def _check_samples(section: str, samples: int) -> None:
+    if samples != 0 and samples < 2:
+        raise ValueError(f"{section}.samples is {samples}, it must be 0 (exact) or at least 2 (for a standard error)")
+
+
+def _check_ascending(name: str, values: tuple[int, ...], *, least: int) -> None:
+    if not values or values[0] < least or list(values) != sorted(set(values)):
+        raise ValueError(f"{name} is {values}: one or more values are needed, ascending, none below {least}")
 
 
 def _cartpole_quick() -> Settings:

@@ -88,6 +88,8 @@ def run(
     }
     if analysis.uses_bank:
         units.complete(list(bank_units.values()), jobs=jobs, console=console)
+    # which steps are chosen decides what is measured, not what comes out
+    measured_with = {key: value for key, value in vars(own).items() if key not in ("step", "steps")}
     work = []
     for seeds, step in cells:
         read_steps = population.steps if analysis.compares else (step,)
@@ -98,7 +100,7 @@ def run(
                 label=f"{population.profile}_{population.agent}_{seeds[0]:03d}-{seeds[-1]:03d}_{step:08d}",
                 measure=partial(_measure, analysis, population, own, seeds, step, bank, device),
                 depends=(
-                    vars(own),
+                    measured_with,
                     [population.digests[seed, s] for seed in seeds for s in read_steps],
                     step,
                     bank.path.name if bank else None,

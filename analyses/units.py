@@ -23,7 +23,7 @@ import muzero_probe
 from muzero_probe import threads
 
 MEASURING = ("*.py", "envs/*.py", "nets/*.py", "search/*.py", "probes/*.py")  # sources under muzero_probe
-NOT_MEASURING = ("cli.py", "runs.py", "checkpoints.py", "provenance.py")
+NOT_MEASURING = ("arguments.py", "checkpoints.py", "cli.py", "provenance.py", "seeds.py")
 BORROWED = {"cross_checkpoint": ["own_policy.py"]}  # analyses that measure with another one's code
 
 
@@ -75,7 +75,7 @@ def complete(units: Sequence[Unit], *, jobs: int, console: Console) -> None:
     tasks = (joblib.delayed(_measure)(unit, share if jobs > 1 else None) for unit in missing)
     # with one job everything runs here, on the whole pool
     parallel = joblib.Parallel(n_jobs=jobs, return_as="generator_unordered", pre_dispatch=jobs, batch_size=1)
-    with Progress(console=console, transient=True) as progress:
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task(f"{missing[0].name}", total=len(units), completed=len(units) - len(missing))
         for _ in parallel(tasks):
             progress.advance(task)

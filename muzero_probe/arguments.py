@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Any, TypeVar
 
+import torch
 import tyro
 
 T = TypeVar("T")
@@ -68,18 +69,35 @@ def option(words: Sequence[str], name: str) -> str | None:
     return next((value for word, value in reversed(list(pairwise(parts))) if word == name), None)
 
 
+def check_device(name: str) -> None:
+    """Refuses a torch device that is none, or that is not there.
+
+    Raises:
+        ValueError: in one line.
+    """
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        device = None
+    if device is None or device.type not in ("cpu", "cuda"):
+        raise ValueError(f"device is {name!r}, allowed are cpu, cuda and cuda:0, cuda:1, ...")
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise ValueError(f"device is {name!r}, but torch sees {torch.cuda.device_count()} CUDA devices here")
+
+
 def _condensed(box: str) -> str:
     """Returns the one line that matters of an error that tyro has drawn: what is wrong, and what is allowed."""
     plain = re.sub(r"\x1b\[[0-9;]*m", "", box)
-    lines = [line.strip("│╭╮╰╯ ") for line in plain.splitlines()[1:-1]]
     parts: list[list[str]] = [[]]
-    for line in lines:
-        if line and not line.strip("─"):
+    for line in plain.splitlines()[1:]:  # the first is a title
+        line = line.strip("│╭╮╰╯ ")
+        if not line.strip("─-"):  # a rule; ASCII where the terminal has no more
             parts.append([])
-        elif line:
+        else:
             parts[-1].append(line)
-    message, hint = " ".join(parts[0]), ""
-    for header, *rest in (part for part in parts[1:] if part):
+    first, *others = (part for part in parts if part)
+    message, hint = " ".join(first), ""
+    for header, *rest in others:
         if header == "Argument helptext:" and rest:
             return f"{message}; allowed: {rest[0]}"
         if header == "Perhaps you meant:" or header.startswith("Arguments similar"):

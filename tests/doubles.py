@@ -6,6 +6,7 @@ import numpy as np
 import torch
 
 from muzero_probe.config import TrainingConfig
+from muzero_probe.envs.base import Environment
 from muzero_probe.envs.planted import TabularEnvironment
 from muzero_probe.models import LearnedModel, Prediction
 from muzero_probe.nets.layers import initial_vector
@@ -64,9 +65,7 @@ def random_batch(
 class TableModel:
     """A model given as tables over N states; states are indices [B], a root is its own input."""
 
-    def __init__(
-        self, transitions: np.ndarray, rewards: np.ndarray, values: np.ndarray, logits: np.ndarray
-    ) -> None:
+    def __init__(self, transitions: np.ndarray, rewards: np.ndarray, values: np.ndarray, logits: np.ndarray) -> None:
         self.transitions = transitions  # [N, A]
         self.rewards = rewards.astype(np.float32)  # [N, A]
         self.values = values.astype(np.float32)  # [N]
@@ -118,6 +117,35 @@ class OneAtATime:
         return found.states, float(found.rewards[0]), float(found.values[0]), [float(x) for x in found.logits[0]]
 
 
+class OneState:
+    """An environment as the `World` of the reference value errors."""
+
+    def __init__(self, env: Environment) -> None:
+        self.env = env
+        self.num_actions = env.num_actions
+
+    def terminal(self, state: Any) -> bool:
+        return bool(self.env.is_terminal(np.asarray(state)[None])[0])
+
+    def step(self, state: Any, action: int) -> tuple[Any, float]:
+        found = self.env.step(np.asarray(state)[None], np.array([action]))
+        return found.states[0], float(found.rewards[0])
+
+
+class OneLatent:
+    """One row of a model as the `Guess` of the reference value errors."""
+
+    def __init__(self, model: Any, row: int) -> None:
+        self.model = model.rows(np.array([row]))
+
+    def root(self, observation: np.ndarray) -> Any:
+        return self.model.root(observation[None]).states
+
+    def step(self, latent: Any, action: int) -> tuple[Any, float]:
+        found = self.model.step(latent, np.array([action]))
+        return found.states, float(found.rewards[0])
+
+
 class OnDevice(LearnedModel):
     """`LearnedModel` that takes the path of accelerators, on a CPU."""
 
@@ -129,14 +157,66 @@ class OnDevice(LearnedModel):
         return OnDevice(self.nets, self.theta, self.row_seeds[selection])
 
 
+class TrueDynamics:
+    """The environment itself, as a "learned" model that knows the state behind every observation."""
+
+    def __init__(self, env: Environment, states: np.ndarray, row_seeds: np.ndarray) -> None:
+        self.env = env
+        self.states = states  # [B, ...] where the rows start
+        self.row_seeds = row_seeds
+        self.num_actions = env.num_actions
+
+    def root(self, inputs: np.ndarray) -> Prediction:
+        assert np.array_equal(inputs, self.env.observe(self.states))
+        return self._predict(self.states, np.zeros(len(inputs), np.float32))
+
+    def step(self, states: np.ndarray, actions: np.ndarray) -> Prediction:
+        step = self.env.step(states, actions)
+        return self._predict(step.states, step.rewards)
+
+    def rollout(self, states: np.ndarray, plans: np.ndarray) -> np.ndarray:
+        return self.env.rollout(states, plans)[0]
+
+    def rows(self, selection: Any) -> "TrueDynamics":
+        return TrueDynamics(self.env, self.states[selection], self.row_seeds[selection])
+
+    def storage(self, nodes: int, states: np.ndarray) -> np.ndarray:
+        return np.empty((nodes, *states.shape), states.dtype)
+
+    def _predict(self, states: np.ndarray, rewards: np.ndarray) -> Prediction:
+        """Any values, and logits that differ from state to state."""
+        logits = np.cos(self.env.observe(states).reshape(len(states), -1) @ self._directions())
+        return Prediction(states, rewards, np.zeros(len(states), np.float32), logits.astype(np.float32))
+
+    def _directions(self) -> np.ndarray:
+        return np.random.default_rng(0).normal(0, 3, (int(np.prod(self.env.observation_shape)), self.num_actions))
+
+
+class Observing(TableModel):
+    """A table of N latents as a model of a tabular environment with N states: a root is a one-hot observation."""
+
+    def __init__(
+        self, transitions: np.ndarray, rewards: np.ndarray, row_seeds: np.ndarray, logits: np.ndarray | None = None
+    ) -> None:
+        N, A = transitions.shape
+        if logits is None:
+            logits = np.random.default_rng(0).normal(size=(N, A))
+        super().__init__(transitions, rewards, np.zeros(N), logits)
+        self.row_seeds = row_seeds
+
+    def root(self, inputs: np.ndarray) -> Prediction:
+        return super().root(inputs.argmax(1))
+
+    def rows(self, selection: Any) -> "Observing":
+        return Observing(self.transitions, self.rewards, self.row_seeds[selection], self.logits)
+
+
 def treadmill(*, time_limit: int | None = 3, states: int = 7) -> TabularEnvironment:
     """Never terminates: action a goes 1 + a states on, and pays (state + 1) / 4 for a = 1, else state / 8."""
     state = np.arange(states)
     transitions = np.stack([(state + 1) % states, (state + 2) % states], 1)
     rewards = np.stack([state / 8, (state + 1) / 4], 1)
-    return TabularEnvironment(
-        transitions, rewards, np.zeros(states, bool), name="treadmill", time_limit=time_limit
-    )
+    return TabularEnvironment(transitions, rewards, np.zeros(states, bool), name="treadmill", time_limit=time_limit)
 
 
 def tiny_training(**changes: Any) -> TrainingConfig:

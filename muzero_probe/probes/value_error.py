@@ -64,6 +64,7 @@ def grow(
         discount: per step.
     """
     A = env.num_actions
+    discount = np.float64(discount)  # its products with float32 rewards are float64
     observations = env.observe(states)
     rows = np.arange(len(states))
     weights = np.ones(len(states))
@@ -167,7 +168,8 @@ def policy_value_error(
         if samples is not None:
             squares = mean((difference - result.bias[p.rows, h]) ** 2)
             result.standard_error[:, h] = np.sqrt(squares / (samples - 1))
-        said_over = p.predicted_reward < env.alive_reward / 2 if env.alive_reward else np.full(len(p.rows), np.nan)
+        # nearer to 0 than to the reward of being alive, which may be negative
+        said_over = p.predicted_reward / env.alive_reward < 0.5 if env.alive_reward else np.full(len(p.rows), np.nan)
         result.over[:, h] = mean(~p.was_alive)
         result.foreseen[:, h] = mean(~p.was_alive * said_over)
         result.invented[:, h] = mean(p.was_alive * said_over)

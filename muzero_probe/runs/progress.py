@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 
 from rich.console import Console
+from rich.highlighter import NullHighlighter
 from rich.logging import RichHandler
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -52,7 +53,7 @@ def shown(title: str, *, steps: int, seeds: int) -> Iterator[Callable[[Report], 
     terminal = sys.stderr.isatty()
     handler: logging.Handler
     if terminal:
-        handler = RichHandler(console=console, show_path=False, show_level=False, highlighter=None, markup=False)
+        handler = RichHandler(console=console, show_path=False, show_level=False, highlighter=NullHighlighter())
     else:
         handler = logging.StreamHandler()
         handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%Y-%m-%d %H:%M:%S"))
@@ -75,18 +76,19 @@ def duration(seconds: float) -> str:
     return "-" if math.isnan(seconds) else str(timedelta(seconds=round(seconds)))
 
 
-def _number(value: float) -> str:
-    return "-" if math.isnan(value) else f"{value:,.1f}"
+def _number(value: float, *, digits: int = 1) -> str:
+    return "-" if math.isnan(value) else f"{value:,.{digits}f}"
 
 
 @contextmanager
 def _bar(title: str, console: Console, steps: int, seeds: int) -> Iterator[Callable[[Report], None]]:
     pace = Pace(steps)
+    wide = console.width >= 100
     bar = Progress(
         TextColumn(title),
-        BarColumn(),
+        BarColumn(20 if wide else 8),
         MofNCompleteColumn(),
-        TextColumn("{task.fields[rate]} seed-updates/s"),
+        TextColumn("{task.fields[rate]} seed-updates/s" if wide else "{task.fields[rate]}/s"),
         TimeElapsedColumn(),
         TextColumn("{task.fields[left]} left"),
         TextColumn("return {task.fields[mean]}"),
@@ -98,7 +100,7 @@ def _bar(title: str, console: Console, steps: int, seeds: int) -> Iterator[Calla
         def show(report: Report) -> None:
             rate, left = pace.add(report)
             bar.update(
-                task, completed=report.step, rate=_number(rate * seeds), left=duration(left),
+                task, completed=report.step, rate=_number(rate * seeds, digits=0), left=duration(left),
                 mean=_number(report.return_mean),
             )  # fmt: skip
 

@@ -65,13 +65,12 @@ class Run:
         """Refuses what cannot be trained or stored."""
         if not self.config.training.checkpoints:
             raise ValueError("training.checkpoints is empty, at least one step is needed: nothing else is kept")
-        if len(set(self.seeds)) != len(self.seeds):
-            raise ValueError(f"seeds {self.seeds} must be distinct")
         _check_device(self.device)
         for name, value in _leaves(self.settings):
-            if isinstance(value, float) and not math.isfinite(value):
+            numbers = value if isinstance(value, tuple) else (value,)
+            if not all(math.isfinite(number) for number in numbers if isinstance(number, float)):
                 raise ValueError(f"{name} is {value}, it must be finite")
-        assert self.folder and self.resume_folder  # raise ValueError where a name cannot be part of a path
+        assert self.resume_folder and self.folder  # raise ValueError where a name cannot be part of a path
 
     @cached_property
     def settings(self) -> dict[str, Any]:
@@ -218,7 +217,8 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
 
 def _check_resume(run: Run, header: Header) -> None:
     """Refuses to go on from a state of other settings, or on another kind of device."""
-    do = f"keep the old, choose another root, or delete {run.resume_folder} (what was trained so far)"
+    made = f"{run.resume_folder} and the checkpoints of seeds {show_seeds(run.seeds)}"
+    do = f"keep the old, choose another root, or delete {made}"
     if header.config_hash != config_hash(run.settings):
         raise CheckpointError(f"a run interrupted at step {header.step} differs: {_differs(header, run)}: {do}")
     before, now = header.meta.get("device"), _kind(run.device)

@@ -80,7 +80,8 @@ def select(tree, factors, horizon, paths):
     """Follows argmax of eq 1 from every root to an edge without a node, or to depth `horizon`.
 
     An unvisited action counts as Q = 0 on the normalised scale; while the smallest Q equals the largest, Q
-    is left as it is. Ties go to the lower action.
+    is left as it is. Ties go to the action with the larger prior, then to the lower one: in a fresh node eq 1
+    is 0 for every action, and action order alone would favour action 0 below every leaf.
     """
     B, _, A = tree.visits.shape
     for b in range(B):
@@ -98,7 +99,7 @@ def select(tree, factors, horizon, paths):
                 if n > 0:
                     q = tree.totals[b, node, a] / n
                     score += (q - low) / (high - low) if high > low else q
-                if score > best:
+                if score > best or (score == best and tree.priors[b, node, a] > tree.priors[b, node, chosen]):
                     best = score
                     chosen = a
             paths.nodes[b, depth] = node

@@ -75,7 +75,5 @@ def gradient(arrays: dict[str, np.ndarray], **arguments) -> tuple[list[float], n
     terms = losses(p, **arguments)
     # a sum without dependence on a parameter (weights all 0) leaves its gradient 0
     found = torch.autograd.grad(sum(terms), list(p.values()), allow_unused=True)
-    flat = [
-        np.zeros(q.numel()) if g is None else g.numpy().ravel() for q, g in zip(p.values(), found, strict=True)
-    ]
+    flat = [np.zeros(q.numel()) if g is None else g.numpy().ravel() for q, g in zip(p.values(), found, strict=True)]
     return [float(term.detach()) for term in terms], np.concatenate(flat)

@@ -4,7 +4,7 @@
 
 Q(z,a) is the mean of r + gamma * (value backed up from below), normalised with the smallest and the largest Q
 met in this tree; an unvisited action counts as 0 on the normalised scale; while the two are equal Q is left as
-it is; the first of equal actions is taken. With rollouts, a simulation ends `horizon` steps after the root.
+it is; of equal actions the one with the largest prior is taken, of those the first. With rollouts, a simulation ends `horizon` steps after the root.
 """
 
 import math
@@ -101,7 +101,8 @@ def search(
                 if largest > smallest:
                     normalised = (normalised - smallest) / (largest - smallest)
             scores.append(normalised + c * node.prior[action] * math.sqrt(total) / (1 + len(returns)))
-        return scores.index(max(scores))
+        # Python's max keeps the first of equals
+        return max(range(len(scores)), key=lambda action: (scores[action], node.prior[action]))
 
     def rolled_out(state: Any, simulation: int, steps: int) -> float:
         assert plan is not None

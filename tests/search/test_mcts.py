@@ -292,7 +292,9 @@ def test_the_true_dynamics_as_learned_model_give_the_same_tree(env: TabularEnvir
     states = np.random.default_rng(0).choice(np.flatnonzero(~env.terminal), B)
     config = SearchConfig(simulations=40, discount=0.9)
     given = {"leaf": leaf, "keys": row_keys(0, "test", B), "record": True}
-    assert_same(search(Learned(env), env.observe(states), config, **given), search(TrueModel(env), states, config, **given))
+    assert_same(
+        search(Learned(env), env.observe(states), config, **given), search(TrueModel(env), states, config, **given)
+    )
 
 
 @pytest.mark.parametrize("depth", [2, 3])

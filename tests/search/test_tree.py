@@ -53,13 +53,14 @@ def chosen(tree: Tree, *, factor: float = 1.0, horizon: int = ENDLESS) -> tuple[
     return way.nodes[0, :length].tolist(), way.actions[0, :length].tolist(), bool(way.fresh[0])
 
 
-def test_ties_go_to_the_lower_action():
+def test_ties_go_to_the_larger_prior_then_to_the_lower_action():
     tree = grown(actions=3)
     tree.priors[0, 0] = 1 / 3
     assert chosen(tree) == ([0], [0], True)
     assert chosen(tree, factor=0.0) == ([0], [0], True)
     tree.priors[0, 0] = [0.2, 0.4, 0.4]
     assert chosen(tree) == ([0], [1], True)
+    assert chosen(tree, factor=0.0) == ([0], [1], True)  # as in every fresh node: sqrt(sum_b N) is 0
 
 
 def visited(visits: list[int], totals: list[float], bounds: tuple[float, float], priors: list[float]) -> Tree:

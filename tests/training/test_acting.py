@@ -165,7 +165,10 @@ def test_low_temperatures_sharpen_what_is_played():
         expected = 4000 * visit_policy(visits, temperature)
         assert not counts[visits == 0].any()
         common = expected > 5
-        assert stats.chisquare(counts[common], expected[common] * counts[common].sum() / expected[common].sum()).pvalue > 1e-3
+        assert (
+            stats.chisquare(counts[common], expected[common] * counts[common].sum() / expected[common].sum()).pvalue
+            > 1e-3
+        )
 
 
 def test_environments_start_from_the_seed_s_own_stream():

@@ -68,7 +68,7 @@ def run(replay: Replay, positions: np.ndarray, fraction: float, first: int = 0) 
 
 
 def targets(replay: Replay, positions: np.ndarray):
-    shape = positions.shape[:2] + (replay.config.unroll_steps, positions.shape[2])
+    shape = (*positions.shape[:2], replay.config.unroll_steps, positions.shape[2])
     return replay.batch(positions, np.ones(positions.shape, np.float32), np.zeros(shape, int))
 
 
@@ -99,7 +99,7 @@ def test_results_are_those_of_a_fresh_search(fraction: float):
     before_values, before_policies = replay.values.copy(), replay.policies.copy()
     fresh, searches = run(replay, positions, fraction, first=5)
     mask = np.array([int((5 + i + 1) * fraction + 1e-9) > int((5 + i) * fraction + 1e-9) for i in range(16)])
-    assert fresh == S * mask.sum() and 0 < fresh
+    assert fresh == S * mask.sum() and fresh > 0
     made = 0
     for s, rng in enumerate(streams()):
         wanted: set[int] = set()

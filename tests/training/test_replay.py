@@ -322,7 +322,7 @@ def test_renew_addresses_seed_environment_and_slot():
 
 @pytest.mark.parametrize("written", [0, 10, 24, 40])
 def test_state_dict_round_trip(written: int):
-    replay, streams = filled(slots_written=written) if written else (build(config(), seeds=2), None)
+    replay = filled(slots_written=written)[0] if written else build(filled()[0].config, seeds=2)
     saved = {name: array.copy() for name, array in replay.state_dict().items()}
     other = build(replay.config, seeds=2)
     other.load_state_dict(saved)
