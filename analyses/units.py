@@ -74,7 +74,7 @@ def complete(units: Sequence[Unit], *, jobs: int, console: Console) -> None:
     share = max(1, threads.cores() // jobs)
     tasks = (joblib.delayed(_measure)(unit, share if jobs > 1 else None) for unit in missing)
     # with one job everything runs here, on the whole pool
-    parallel = joblib.Parallel(n_jobs=jobs, return_as="generator_unordered", pre_dispatch=jobs, batch_size=1)
+    parallel = joblib.Parallel(n_jobs=jobs, return_as="generator_unordered")
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task(f"{missing[0].name}", total=len(units), completed=len(units) - len(missing))
         for _ in parallel(tasks):

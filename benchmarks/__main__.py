@@ -33,7 +33,7 @@ ENV = make("cartpole")
 NETS = build(CONFIG.nets, ENV)
 
 
-def rate(work: Callable[[], None], amount: float, *, seconds: float = 3.0) -> float:
+def rate(work: Callable[[], object], amount: float, *, seconds: float = 3.0) -> float:
     """Returns amount per second of repeated calls."""
     work()
     start, count = time.perf_counter(), 0
@@ -53,7 +53,7 @@ def sgemm() -> float:
     n = 2048
     tensors = [[torch.randn(n, n) for _ in range(3)] for _ in range(threads.count())]
     tasks = [lambda t=t: torch.mm(t[0], t[1], out=t[2]) for t in tensors]
-    return rate(lambda: threads.run(tasks) and None, len(tasks) * 2 * n**3)
+    return rate(lambda: threads.run(tasks), len(tasks) * 2 * n**3)
 
 
 def learner_flops() -> int:
@@ -89,7 +89,7 @@ def learner() -> float:
         policy_weights=uniform(U, SEEDS, K + 1, B) / B,
     )
     agents = Learner(NETS, parameters(), t)
-    return rate(lambda: agents.update(batch) and None, U * SEEDS)
+    return rate(lambda: agents.update(batch), U * SEEDS)
 
 
 def searcher(roots: int) -> tuple[float, float]:
@@ -99,7 +99,7 @@ def searcher(roots: int) -> tuple[float, float]:
     observations = rng.standard_normal((B, NETS.observation)).astype(np.float32)
     model = LearnedModel(NETS, parameters(), np.repeat(np.arange(SEEDS), roots))
     simulations = B * CONFIG.search.simulations
-    whole = rate(lambda: search(model, observations, CONFIG.search) and None, simulations)
+    whole = rate(lambda: search(model, observations, CONFIG.search), simulations)
     parts = [(model.rows(part), observations[part]) for part in partition(B)]
 
     def nets_only(model: LearnedModel, observations: np.ndarray) -> None:
@@ -109,7 +109,7 @@ def searcher(roots: int) -> tuple[float, float]:
             latents = model.step(latents, actions).states
 
     tasks = [lambda p=p: nets_only(*p) for p in parts]
-    return whole, rate(lambda: threads.run(tasks) and None, simulations)
+    return whole, rate(lambda: threads.run(tasks), simulations)
 
 
 def ground_truth() -> float:
@@ -117,7 +117,7 @@ def ground_truth() -> float:
     rng = np.random.default_rng(0)
     states, _ = ENV.reset(np.arange(4096))
     plans = rng.integers(2, size=(4096, 16))
-    return rate(lambda: ENV.rollout(states, plans) and None, plans.size)
+    return rate(lambda: ENV.rollout(states, plans), plans.size)
 
 
 def peer(*command: str) -> str:
@@ -153,7 +153,8 @@ def main() -> None:
                 "Cart Pole ground truth, M steps/s": ground_truth() / 1e6,
             }
         )
-    print(f"{platform.machine()}, {threads.cores()} cores, Python {platform.python_version()}, torch {torch.__version__}")
+    machine = f"{platform.machine()}, {threads.cores()} cores"
+    print(f"{machine}, Python {platform.python_version()}, torch {torch.__version__}")
     print("| | median | min | max |\n|---|---|---|---|")
     for name in dict.fromkeys(chain.from_iterable(rounds)):
         values = [figures[name] for figures in rounds]

@@ -8,9 +8,9 @@ import sys
 import time
 from functools import partial
 
-import jax
-import jax.numpy as jnp
-import mctx
+import jax  # pyright: ignore[reportMissingImports]
+import jax.numpy as jnp  # pyright: ignore[reportMissingImports]
+import mctx  # pyright: ignore[reportMissingImports]
 
 SEEDS, SIMULATIONS, OBSERVATION, WIDTH, ACTIONS, VALUE_ATOMS, REWARD_ATOMS = 30, 50, 4, 64, 2, 21, 5
 

@@ -54,9 +54,7 @@ def read(path: Path, columns: Sequence[str]) -> pd.DataFrame:
     return table
 
 
-def read_all(
-    name: str, *, profile: str, agents: Sequence[str], root: Path
-) -> dict[str, pd.DataFrame]:
+def read_all(name: str, *, profile: str, agents: Sequence[str], root: Path) -> dict[str, pd.DataFrame]:
     """Read one figure's tables by agent; without agents, those of every agent that has one."""
     wanted = agents or [path.parent.name for path in (root / profile).glob(f"*/{name}.csv")]
     tables = {}

@@ -59,8 +59,7 @@ def draw(tables: Mapping[str, pd.DataFrame]) -> Figure:
         rows,
         columns,
         width=min(style.FULL_WIDTH, max(style.COLUMN_WIDTH * columns, matrix_width)),
-        height=max(table["step"].nunique() for table in means.values()) * CELL_HEIGHT
-        + TITLE_AND_TICKS,
+        height=max(table["step"].nunique() for table in means.values()) * CELL_HEIGHT + TITLE_AND_TICKS,
     )
     figure.set_figheight(figure.get_figheight() + COLOUR_BAR)
     for agent, axes in zip(agents, grid.flat, strict=False):
@@ -95,9 +94,7 @@ def draw(tables: Mapping[str, pd.DataFrame]) -> Figure:
 
 def _matrix(axes: Axes, means: pd.DataFrame) -> None:
     """Draw one agent's matrix, the earliest model in the top row."""
-    mean, se = (
-        means.pivot(index="step", columns="policy_step", values=column) for column in ("mean", "se")
-    )
+    mean, se = (means.pivot(index="step", columns="policy_step", values=column) for column in ("mean", "se"))
     errors = mean.to_numpy(dtype=float)
     low, high = (bound.reduce(errors, axis=1, keepdims=True) for bound in (np.fmin, np.fmax))
     place = (errors - low) / np.where(high > low, high - low, 1.0)

@@ -23,10 +23,7 @@ COLUMNS = ("seed", "step", "horizon", "error")
 def draw(tables: Mapping[str, pd.DataFrame]) -> Figure:
     """Draw Figure 3 from the table `own_policy` of each agent."""
     agents = style.ordered(tables)
-    means = {
-        agent: stats.across_seeds(tables[agent], "error", by=["horizon", "step"])
-        for agent in agents
-    }
+    means = {agent: stats.across_seeds(tables[agent], "error", by=["horizon", "step"]) for agent in agents}
     horizons = sorted({int(h) for each in means.values() for h in each["horizon"]})
     # Short horizons are bright, but the brightest tenth of the map is too pale on white.
     shades = matplotlib.colormaps[style.SEQUENTIAL](np.linspace(0.1, 1.0, len(horizons)))
@@ -39,9 +36,7 @@ def draw(tables: Mapping[str, pd.DataFrame]) -> Figure:
         axes.set_title(f"{style.agent_name(agent)}\n{style.seeds_name(table.loc[:, 'n'])}")
         axes.set_xlabel(style.STEP)
     grid[0, 0].set_ylabel(style.ERROR)
-    scale = ScalarMappable(
-        BoundaryNorm(np.arange(len(horizons) + 1) - 0.5, len(horizons)), ListedColormap(shades)
-    )
+    scale = ScalarMappable(BoundaryNorm(np.arange(len(horizons) + 1) - 0.5, len(horizons)), ListedColormap(shades))
     bar = figure.colorbar(scale, ax=grid.ravel().tolist(), pad=0.02)
     bar.set_ticks(range(len(horizons)), labels=[str(horizon) for horizon in horizons])
     bar.ax.minorticks_off()

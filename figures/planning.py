@@ -37,9 +37,7 @@ def draw(tables: Mapping[str, pd.DataFrame]) -> Figure:
             )
             entries |= _panel(axes, means)
             name = f"{style.agent_name(agent)}\n" if step == steps[agent][0] else ""
-            axes.set_title(
-                f"{name}Step {style.step_name(step)}, {style.seeds_name(means.loc[:, 'n'])}"
-            )
+            axes.set_title(f"{name}Step {style.step_name(step)}, {style.seeds_name(means.loc[:, 'n'])}")
         column[len(steps[agent]) - 1].set_xlabel(style.SIMULATIONS)
         for axes in column[len(steps[agent]) :]:
             axes.set_axis_off()

@@ -29,9 +29,7 @@ PATH_LOOK = {"linestyle": (0, (1, 1)), "marker": "^", "markerfacecolor": "white"
 def draw(tables: Mapping[str, pd.DataFrame]) -> Figure:
     """Draw Figure 6 from the table `prior_effect` of each agent, at up to four checkpoints."""
     rows = [
-        (agent, step)
-        for agent in style.ordered(tables)
-        for step in style.spread(tables[agent]["step"], CHECKPOINTS)
+        (agent, step) for agent in style.ordered(tables) for step in style.spread(tables[agent]["step"], CHECKPOINTS)
     ]
     figure, grid = style.panels(len(rows), len(QUANTITIES))
     entries = {}
@@ -53,9 +51,7 @@ def draw(tables: Mapping[str, pd.DataFrame]) -> Figure:
                     paths = statistics["path_error"]
                     of_path = paths.loc[paths["prior"] == prior]
                     look = {"color": colour, **PATH_LOOK}
-                    entries[f"{name}, tree path alone"] = style.line(
-                        axes, of_path, "simulations", **look
-                    )
+                    entries[f"{name}, tree path alone"] = style.line(axes, of_path, "simulations", **look)
             style.log2_axis(axes, means["simulations"])
             axes.set_xlabel(style.SIMULATIONS)
             axes.set_ylabel(label)

@@ -58,9 +58,7 @@ def draw(tables: Mapping[str, pd.DataFrame]) -> Figure:
 
 def _panel(axes: Axes, twin: Axes, table: pd.DataFrame) -> dict[str, Artist]:
     """Draw one agent at one checkpoint: probabilities on the left axis, errors on the right."""
-    probability, error = (
-        stats.across_seeds(table, column, by=["rank"]) for column in ("probability", "error")
-    )
+    probability, error = (stats.across_seeds(table, column, by=["rank"]) for column in ("probability", "error"))
     entries = {
         "Probability": style.line(axes, probability, "rank", **PROBABILITY),
         "Value prediction error": style.line(twin, error, "rank", **ERROR),

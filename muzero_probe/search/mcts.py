@@ -5,6 +5,7 @@ run on the thread pool; the cut depends on the number of rows only.
 """
 
 import itertools
+from functools import partial
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -78,21 +79,12 @@ def search(
     if prior not in ("policy", "uniform"):
         raise ValueError(f"prior {prior!r} is unknown: policy or uniform")
     parts = partition(B)
-    results = threads.run(
-        [
-            lambda part=part: _search_part(
-                model.rows(part),
-                inputs[part],
-                config,
-                prior,
-                leaf,
-                None if noise is None else noise[part],
-                keys[part],
-                record,
-            )
-            for part in parts
-        ]
-    )
+
+    def search_part(part: slice) -> SearchResult:
+        part_noise = None if noise is None else noise[part]
+        return _search_part(model.rows(part), inputs[part], config, prior, leaf, part_noise, keys[part], record)
+
+    results = threads.run([partial(search_part, part) for part in parts])
     return results[0] if len(results) == 1 else _join(results)
 
 

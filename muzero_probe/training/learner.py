@@ -57,7 +57,7 @@ class Learner:
         parameter, optimiser = self.parameters[g], self.optimisers[g]
         total = np.zeros((len(parameter), 5))
         for u in range(updates):
-            part = [field[u, self.groups[g]] for field in batch]
+            part = Batch(*(field[u, self.groups[g]] for field in batch))
             losses, gradient = self._gradient(parameter, part)
             norms = gradient.norm(dim=1)
             finite = norms.isfinite()
@@ -73,19 +73,29 @@ class Learner:
         total[:, :3] /= updates
         return total
 
-    def _gradient(self, parameter: torch.nn.Parameter, part: list[np.ndarray]) -> tuple[np.ndarray, torch.Tensor]:
-        low = self.nets.value_support.low, self.nets.reward_support.low
+    def _gradient(self, parameter: torch.nn.Parameter, part: Batch) -> tuple[np.ndarray, torch.Tensor]:
+        part = part._replace(observations=part.observations.reshape(*part.observations.shape[:2], -1))
         if parameter.device.type == "cpu":
             losses = np.empty((len(parameter), 3))
             gradient = np.empty(parameter.shape, np.float32)
-            flat = part[0].reshape(*part[0].shape[:2], -1)
             kernels.loss_and_gradient(
-                parameter.detach().numpy(), self.nets.dims, *low, flat, *part[1:], losses, gradient
+                parameter.detach().numpy(),
+                self.nets.dims,
+                self.nets.value_support.low,
+                self.nets.reward_support.low,
+                part.observations,
+                part.actions,
+                part.rewards,
+                part.values,
+                part.policies,
+                part.reward_weights,
+                part.value_weights,
+                part.policy_weights,
+                losses,
+                gradient,
             )
             return losses, torch.from_numpy(gradient)
-        tensors = [torch.as_tensor(array, device=parameter.device) for array in part]
-        tensors[0] = tensors[0].flatten(2)
-        losses = mlp.losses(self.nets, parameter, *tensors)
+        losses = mlp.losses(self.nets, parameter, *(torch.as_tensor(x, device=parameter.device) for x in part))
         (gradient,) = torch.autograd.grad(losses.sum(), parameter)
         return losses.detach().cpu().numpy(), gradient
 
