@@ -52,9 +52,7 @@ def test_one_seed_has_no_standard_error() -> None:
 
 def test_missing_measurements_leave_n() -> None:
     """NaN counts in neither mean nor n; a setting without any measurement stays, with n = 0."""
-    table = pd.DataFrame(
-        {"seed": [0, 1, 2, 0], "step": [0, 0, 0, 500], "foreseen": [1.0, np.nan, 0.5, np.nan]}
-    )
+    table = pd.DataFrame({"seed": [0, 1, 2, 0], "step": [0, 0, 0, 500], "foreseen": [1.0, np.nan, 0.5, np.nan]})
     result = stats.across_seeds(table, "foreseen", by=["step"])
     assert list(result["n"]) == [2, 0]
     np.testing.assert_allclose(result["mean"].to_numpy(), [0.75, np.nan])

@@ -7,7 +7,7 @@ import torch
 from muzero_probe.models import LearnedModel
 from muzero_probe.nets import kernels, mlp
 from muzero_probe.nets.mlp import Mlp
-from tests.doubles import random_batch, random_nets, random_theta
+from tests.doubles import needs_exact_rows, random_batch, random_nets, random_theta
 from tests.reference import loss as reference
 from tests.reference import support as reference_support
 
@@ -133,6 +133,7 @@ def compiled_gradient(nets: Mlp, theta: torch.Tensor, batch: tuple) -> tuple[np.
     return losses, gradient
 
 
+@needs_exact_rows
 @as_parameter(EXACT)
 def test_a_row_does_not_depend_on_how_many_there_are(nets: Mlp):
     theta = random_theta(nets)
@@ -159,6 +160,7 @@ def test_a_row_does_not_depend_on_the_others(nets: Mlp):
     assert all(np.array_equal(a[kept], b[kept]) for a, b in zip(after, before, strict=True))
 
 
+@needs_exact_rows
 @as_parameter(EXACT)
 def test_a_row_does_not_depend_on_its_place_or_the_other_agents(nets: Mlp):
     counts = (1, 65, 2, 0, 7, 130)

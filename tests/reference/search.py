@@ -4,7 +4,8 @@
 
 Q(z,a) is the mean of r + gamma * (value backed up from below), normalised with the smallest and the largest Q
 met in this tree; an unvisited action counts as 0 on the normalised scale; while the two are equal Q is left as
-it is; of equal actions the one with the largest prior is taken, of those the first. With rollouts, a simulation ends `horizon` steps after the root.
+it is; of equal actions the one with the largest prior is taken, of those the first. With rollouts, a simulation
+ends `horizon` steps after the root.
 """
 
 import math

@@ -1,0 +1,171 @@
+"""`python -m analyses`: which tables it writes, and one line for what it cannot do."""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from analyses import __main__ as program
+from analyses.settings import SETTINGS
+from analyses.study import ANALYSES
+
+ROOT = Path(__file__).parents[2]
+FAST = [
+    "--profile", "smoke", "--jobs", "1", "--bank.episodes", "1", "--bank.states", "2", "--own-policy.states", "1",
+    "--planning.budgets", "2", "--returns.episodes", "1",
+]  # fmt: skip
+
+
+def places(root: Path, out: Path) -> list[str]:
+    return ["--root", str(root), "--tables", str(out / "tables"), "--units", str(out / "units")]
+
+
+def one_line(capsys: pytest.CaptureFixture[str]) -> str:
+    """What was said, which is one line on stderr and nothing on stdout."""
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.endswith("\n") and said.err.count("\n") == 1
+    assert said.err.startswith("python -m analyses: ")
+    return said.err.removeprefix("python -m analyses: ").rstrip()
+
+
+# What it makes
+
+
+def test_all_tables_by_default(tiny_root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    assert program.main([*FAST, *places(tiny_root, tmp_path)]) == 0
+    said = capsys.readouterr()
+    assert said.err == ""
+    paths = [Path(line) for line in said.out.splitlines()]
+    assert paths == [tmp_path / "tables" / "smoke" / "cartpole" / f"{name}.csv" for name in ANALYSES]
+    assert all(path.with_suffix(".json").is_file() for path in paths)
+
+
+def test_the_named_tables_of_the_chosen_seeds(tiny_root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    words = ["own_policy", "returns", *FAST, "--seeds", "0,2", *places(tiny_root, tmp_path)]
+    assert program.main(words) == 0
+    paths = [Path(line) for line in capsys.readouterr().out.splitlines()]
+    assert [path.stem for path in paths] == ["own_policy", "returns"]
+    for path in paths:
+        assert sorted(set(pd.read_csv(path).seed)) == [0, 2]
+
+
+def test_settings_are_the_profile_s_but_for_what_is_given(tiny_root: Path, tmp_path: Path):
+    words = ["planning", "--profile", "smoke", "--jobs", "1", "--planning.budgets", "1", "3", "--shard", "2"]
+    assert program.main([*words, *places(tiny_root, tmp_path)]) == 0
+    made = json.loads((tmp_path / "tables" / "smoke" / "cartpole" / "planning.json").read_text())
+    smoke = SETTINGS["cartpole"]["smoke"]().planning
+    assert made["settings"] == vars(smoke) | {"steps": list(smoke.steps), "budgets": [1, 3]}
+    assert len(list((tmp_path / "units" / "planning").iterdir())) == 2  # shards of 2 and 1
+
+
+@pytest.mark.parametrize("profile", ["smoke", "quick", "paper"])
+def test_defaults_are_those_of_the_profile(profile: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    seen = []
+    monkeypatch.setattr(program.population, "find", lambda *given: given)
+    monkeypatch.setattr(
+        program.study, "run", lambda name, found, settings, **rest: seen.append((name, found, settings))
+    )
+    words = [f"--profile={profile}"] if profile == "paper" else ["--profile", profile]
+    assert program.main(words if profile != "quick" else []) == 0
+    assert [name for name, _, _ in seen] == list(ANALYSES)
+    for _, found, settings in seen:
+        assert found == (Path("checkpoints"), profile, "cartpole", None)
+        assert settings == SETTINGS["cartpole"][profile]()
+
+
+# What it cannot do
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (
+            "return",
+            "analysis 'return' is unknown: returns, own_policy, sequences, cross_checkpoint, prior_effect, planning",
+        ),
+        ("returns own-policy", "analysis 'own-policy' is unknown: returns, own_policy, "),
+        ("--bank.states few", "Error parsing --bank.states: invalid literal for int"),
+        (
+            "--planning.budgets 4 x",
+            "Error parsing --planning.budgets: Could not find valid parse for arguments: ['4', 'x']",
+        ),
+        ("--jobs 1.5", "Error parsing --jobs: invalid literal for int"),
+        ("--bank.state 3", "Unrecognized options: --bank.state, 3; perhaps you meant --bank.states"),
+        ("--own-policy.samples 1", "own_policy.samples is 1, it must be 0 (exact) or at least 2"),
+        ("--bank.episodes 0", "bank.episodes is 0, at least 1 is needed"),
+        ("--prior-effect.budgets 8 4", "prior_effect.budgets is (8, 4): one or more values are needed, ascending"),
+        ("--sequences.length 0", "sequences.length is 0, at least 1 is needed"),
+        ("--planning.steps", "planning.steps is (): one or more values are needed"),
+        ("--shard 0", "shard is 0, at least 1 is needed"),
+        ("--jobs 0", "jobs is 0, at least 1 is needed"),
+        ("--seeds 3:1", "seeds '3:1': 3:1 is empty"),
+        ("--seeds all", "seeds 'all': write 0:30"),
+        ("--profile fast", "no analysis settings for cartpole fast: cartpole smoke, cartpole quick, cartpole paper"),
+        ("--agent pong", "no analysis settings for pong quick: cartpole smoke"),
+        ("--device tpu", "device is 'tpu', allowed are cpu, cuda"),
+        ("--device cuda:99", "device is 'cuda:99', but torch sees "),
+    ],
+)
+def test_an_impossible_command(words: str, says: str, capsys: pytest.CaptureFixture[str]):
+    assert program.main(words.split()) == 2
+    assert one_line(capsys).startswith(says)
+
+
+def test_no_population(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    assert program.main([*FAST, *places(tmp_path / "none", tmp_path)]) == 1
+    assert one_line(capsys) == (
+        f"{tmp_path}/none/smoke/cartpole: no checkpoints; make them with: "
+        f"muzero-probe train cartpole --profile smoke --root {tmp_path}/none"
+    )
+    assert not list(tmp_path.iterdir())
+
+
+def test_missing_seeds(tiny_root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    assert program.main([*FAST, "--seeds", "0:9", *places(tiny_root, tmp_path)]) == 1
+    assert one_line(capsys).endswith(f"train cartpole --profile smoke --root {tiny_root} --seeds 3:9")
+
+
+@pytest.mark.parametrize("damage", ["truncated", "altered"])
+def test_a_damaged_checkpoint(tiny_root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], damage: str):
+    """Whether it shows at once, or in the midst of the work."""
+    root = Path(shutil.copytree(tiny_root, tmp_path / "root"))
+    path = root / "smoke" / "cartpole" / "seed_001" / "step_00000060.safetensors"
+    data = path.read_bytes()
+    path.write_bytes(data[:-9] if damage == "truncated" else data[:-1] + bytes([data[-1] ^ 1]))
+    assert program.main(["returns", *FAST, *places(root, tmp_path)]) == 1
+    assert one_line(capsys).startswith(f"{path}: {'is half-written' if damage == 'truncated' else 'was altered'}")
+
+
+def test_a_step_that_was_not_kept(tiny_root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    words = ["planning", *FAST, "--planning.steps", "20", "2000", *places(tiny_root, tmp_path)]
+    assert program.main(words) == 1
+    assert one_line(capsys) == ("planning: steps [2000] are no checkpoints of this population, which has [0, 20, 60]")
+
+
+def test_a_folder_that_is_none(tiny_root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    (tmp_path / "tables").write_text("a file")
+    assert program.main(["returns", *FAST, *places(tiny_root, tmp_path)]) == 1
+    assert str(tmp_path / "tables") in one_line(capsys)
+
+
+def test_as_a_process(tmp_path: Path):
+    """Its exit code, one line and no traceback; warnings are errors."""
+    command = [sys.executable, "-W", "error", "-m", "analyses", "returns", "--root", str(tmp_path)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 1 and done.stdout == ""
+    assert re.fullmatch(r"python -m analyses: [^\n]*: no checkpoints; make them with: [^\n]*\n", done.stderr)
+
+
+def test_help_names_every_setting(capsys: pytest.CaptureFixture[str]):
+    with pytest.raises(SystemExit) as caught:
+        program.main(["--help"])
+    assert caught.value.code == 0
+    said = capsys.readouterr().out
+    for name in ("--bank.states", "--own-policy.samples", "--sequences.steps", "--planning.budgets", "--seeds"):
+        assert name in said

@@ -1,0 +1,142 @@
+"""Do both models keep one contract, and do the compiled and the torch path of the learned one agree?"""
+
+import numpy as np
+import pytest
+import torch
+
+from muzero_probe.envs.cartpole import CartPole
+from muzero_probe.envs.planted import chain, tree
+from muzero_probe.models import LearnedModel, TrueModel
+from tests.doubles import OnDevice, needs_exact_rows, random_nets, random_theta
+
+RAGGED = np.repeat([0, 2, 3, 4], [1, 70, 3, 2])  # agent 1 has no row
+
+
+def close(found: np.ndarray, wanted: np.ndarray) -> None:
+    np.testing.assert_allclose(found, wanted, rtol=2e-4, atol=2e-5)
+
+
+@pytest.mark.parametrize("row_seeds", [RAGGED, np.zeros(1, int), np.arange(5).repeat(4)], ids=("ragged", "one", "even"))
+@pytest.mark.parametrize(("latent", "hidden"), [(16, 16), (10, 7)])
+def test_torch_path_equals_compiled_path(row_seeds: np.ndarray, latent: int, hidden: int):
+    nets = random_nets(latent=latent, hidden=hidden)
+    theta = random_theta(nets, seeds=5)
+    B = len(row_seeds)
+    rng = np.random.default_rng(0)
+    observations = rng.normal(size=(B, nets.observation)).astype(np.float32)
+    actions = rng.integers(0, nets.actions, B)
+    plans = rng.integers(0, nets.actions, (B, 7))
+    compiled, on_device = LearnedModel(nets, theta, row_seeds), OnDevice(nets, theta, row_seeds)
+    root, root_torch = compiled.root(observations), on_device.root(observations)
+    assert isinstance(root_torch.states, torch.Tensor)
+    step, step_torch = compiled.step(root.states, actions), on_device.step(root_torch.states, actions)
+    for plain, by_torch in ((root, root_torch), (step, step_torch)):
+        for found, wanted in zip(by_torch, plain, strict=True):
+            assert found.shape == wanted.shape
+            close(np.asarray(found), wanted)
+    assert not root.rewards.any() and not root_torch.rewards.any()
+    assert np.abs(step.rewards).max() > 0.1
+    close(on_device.rollout(root_torch.states, plans), compiled.rollout(root.states, plans))
+    assert on_device.rollout(root_torch.states, plans[:, :0]).shape == (B, 0)
+
+
+@needs_exact_rows
+def test_rows_of_a_model_answer_as_before():
+    nets = random_nets()
+    theta = random_theta(nets, seeds=5)
+    observations = np.random.default_rng(0).normal(size=(len(RAGGED), nets.observation)).astype(np.float32)
+    model = LearnedModel(nets, theta, RAGGED)
+    whole = model.root(observations)
+    for selection in (slice(60, 74), np.array([0, 5, 70, 75]), np.array([3, 3, 3])):
+        part = model.rows(selection).root(observations[selection])
+        assert all(np.array_equal(p, w[selection]) for p, w in zip(part, whole, strict=True))
+
+
+def test_observations_of_any_shape_are_flattened():
+    nets = random_nets(observation=12)
+    model = LearnedModel(nets, random_theta(nets), np.zeros(4, int))
+    images = np.random.default_rng(0).normal(size=(4, 3, 2, 2))
+    flat = model.root(images.reshape(4, 12).astype(np.float32))
+    assert all(np.array_equal(a, b) for a, b in zip(model.root(images), flat, strict=True))
+
+
+def test_a_model_follows_its_parameters():
+    """Training updates theta in place, and the model must see it."""
+    nets = random_nets()
+    theta = random_theta(nets)
+    model = LearnedModel(nets, theta, np.zeros(2, int))
+    observations = np.ones((2, nets.observation), np.float32)
+    before = model.root(observations)
+    theta.mul_(0.5)
+    after = model.root(observations)
+    assert not np.array_equal(before.logits, after.logits)
+    assert np.array_equal(after.logits, LearnedModel(nets, theta.clone(), np.zeros(2, int)).root(observations).logits)
+
+
+def test_storage_has_room_for_every_node():
+    nets = random_nets()
+    for kind, array in ((LearnedModel, np.ndarray), (OnDevice, torch.Tensor)):
+        model = kind(nets, random_theta(nets), np.zeros(3, int))
+        states = model.root(np.zeros((3, nets.observation), np.float32)).states
+        room = model.storage(8, states)
+        assert isinstance(room, array) and room.shape == (8, 3, nets.latent) and room.dtype == states.dtype
+    env = CartPole()
+    states, _ = env.reset([1, 2])
+    room = TrueModel(env).storage(5, states)
+    assert room.shape == (5, 2, 4) and room.dtype == np.float64
+
+
+@pytest.mark.parametrize("row_seeds", [[1, 0], [0, 3], [-1, 0]])
+def test_row_seeds_outside_the_population_are_refused(row_seeds: list[int]):
+    nets = random_nets()
+    with pytest.raises(ValueError, match=r"row_seeds must ascend within 0\.\.2"):
+        LearnedModel(nets, random_theta(nets, seeds=3), np.array(row_seeds))
+
+
+def test_observations_of_another_size_are_refused():
+    nets = random_nets(observation=5)
+    model = LearnedModel(nets, random_theta(nets), np.zeros(2, int))
+    with pytest.raises(ValueError, match="observations have 4 entries, the nets take 5"):
+        model.root(np.zeros((2, 4), np.float32))
+
+
+def test_true_model_is_the_environment():
+    env = tree()
+    model = TrueModel(env)
+    states, _ = env.reset([0, 0, 0])
+    root = model.root(states)
+    assert root.states.tolist() == [0, 0, 0] and root.rewards.tolist() == [0, 0, 0]
+    assert root.values.tolist() == [0, 0, 0] and root.logits.shape == (3, 2) and not root.logits.any()
+    step = model.step(root.states, np.array([0, 1, 1]))
+    assert step.states.tolist() == [1, 2, 2]
+    assert step.rewards.tolist() == [4, 0, 0]
+    plans = np.array([[1, 0, 1], [0, 1, 0], [1, 1, 0]])
+    assert model.rollout(states, plans).tolist() == [[0, 0, 7], [4, 2, -6], [0, 2, 2]]
+
+
+def test_true_model_predicts_with_the_agent_s_nets_at_the_real_state():
+    env = chain(3)
+    nets = random_nets(observation=4, actions=2)
+    agents = LearnedModel(nets, random_theta(nets, seeds=2), np.array([0, 0, 1, 1]))
+    model = TrueModel(env, agents)
+    states = np.array([1, 2, 2, 3])
+    root = model.root(states)
+    expected = agents.root(env.observe(states))
+    assert np.array_equal(root.logits, expected.logits)
+    assert np.array_equal(root.values[:3], expected.values[:3])
+    assert root.values[3] == 0  # a terminal state is absorbing
+    step = model.step(states, np.array([1, 1, 0, 1]))
+    expected = agents.root(env.observe(np.array([2, 3, 1, 3])))
+    assert step.rewards.tolist() == [0, 1, 0, 0]
+    assert np.array_equal(step.logits, expected.logits)
+    assert step.values.tolist() == [expected.values[0], 0, expected.values[2], 0]
+    part = model.rows(slice(1, 3)).root(states[1:3])
+    assert np.array_equal(part.values, root.values[1:3])
+
+
+def test_true_model_pays_nothing_behind_the_end():
+    model = TrueModel(chain(2))
+    plans = np.ones((2, 4), int)
+    assert model.rollout(np.array([0, 2]), plans).tolist() == [[0, 1, 0, 0], [0, 0, 0, 0]]
+    step = model.step(np.array([2]), np.array([1]))
+    assert step.rewards.tolist() == [0] and step.values.tolist() == [0] and step.states.tolist() == [2]

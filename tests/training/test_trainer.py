@@ -1,0 +1,262 @@
+"""Is a seed the same agent in any population, and a resumed run the same as one without a break?"""
+
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+
+from muzero_probe import envs, threads
+from muzero_probe.config import Config, NetsConfig, SearchConfig
+from muzero_probe.models import LearnedModel
+from muzero_probe.nets.layers import initial_vector
+from muzero_probe.streams import stream
+from muzero_probe.training.trainer import Metrics, Reached, Trainer
+from tests.doubles import needs_exact_rows, tiny_training, treadmill
+
+SEEDS = [0, 3, 11]
+
+
+def config(environment: str = "cartpole", **changes: Any) -> Config:
+    return Config(
+        environment=environment,
+        nets=NetsConfig(latent=16, hidden=16),
+        search=SearchConfig(simulations=4, discount=0.97),
+        training=tiny_training(**changes),
+    )
+
+
+@pytest.fixture(params=["cartpole", "chain-5", "treadmill"])
+def environment(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """One with both kinds of end, one with terminations and one with time limits only."""
+    monkeypatch.setitem(envs._BUILDERS, "treadmill", treadmill)
+    return request.param
+
+
+def finished(settings: Config, seeds: list[int] = SEEDS) -> tuple[Trainer, list[Reached | Metrics]]:
+    trainer = Trainer(settings, seeds)
+    return trainer, list(trainer.run(metrics_every=10))
+
+
+def arrays(trainer: Trainer) -> dict[str, np.ndarray]:
+    return {name: array.copy() for name, array in trainer.state_dict()[0].items()}
+
+
+def assert_equal(a: dict[str, np.ndarray], b: dict[str, np.ndarray]) -> None:
+    assert a.keys() == b.keys()
+    for name in a:
+        assert np.array_equal(a[name], b[name], equal_nan=True), name
+
+
+@needs_exact_rows
+def test_a_seed_is_the_same_agent_alone_and_in_a_population(environment: str):
+    """Bit for bit, searches and updates included: widths here and in the presets are multiples of 16.
+
+    Other widths are computed alike up to rounding only (see tests/nets/test_kernels.py).
+    """
+    settings = config(environment)
+    together, _ = finished(settings)
+    alone, _ = finished(settings, [3])
+    for name, array in arrays(alone).items():
+        if name == "actor.states":  # bytes of all seeds
+            E = settings.training.environments
+            states = together.env.from_bytes(arrays(together)[name].tobytes())
+            assert np.array_equal(states[E : 2 * E], alone.env.from_bytes(array.tobytes()))
+        elif name.startswith("actor."):
+            E = settings.training.environments
+            assert np.array_equal(array, arrays(together)[name][E : 2 * E]), name
+        elif array.ndim == 0:
+            assert array == arrays(together)[name]
+        else:
+            assert np.array_equal(array[0], arrays(together)[name][1]), name
+    mine, all_ = alone.state_dict()[1], together.state_dict()[1]
+    assert mine["replay_streams"][0] == all_["replay_streams"][1]
+    for name, states in mine["actor"]["streams"].items():
+        assert states[0] == all_["actor"]["streams"][name][1]
+
+
+def test_initial_weights_are_the_seed_s_own():
+    trainer = Trainer(config(), SEEDS)
+    for index, seed in enumerate(SEEDS):
+        vector = initial_vector(trainer.nets.layout, stream(seed, "weights"))
+        assert np.array_equal(trainer.learner.theta[index], vector)
+        for name, array in trainer.arrays(index).items():
+            assert np.array_equal(array, trainer.nets.layout.arrays(vector)[name])
+
+
+def test_two_runs_are_equal(environment: str):
+    a, told_a = finished(config(environment))
+    b, told_b = finished(config(environment))
+    assert_equal(arrays(a), arrays(b))
+    for x, y in zip(told_a, told_b, strict=True):
+        assert type(x) is type(y) and x.step == y.step
+        if isinstance(x, Metrics) and isinstance(y, Metrics):
+            assert_equal(x.values, y.values)
+
+
+def test_the_number_of_threads_does_not_matter(restored_threads: None):
+    results = []
+    for count in (1, 2):
+        threads.configure(count)
+        results.append(arrays(finished(config())[0]))
+    assert_equal(*results)
+
+
+def test_seeds_differ():
+    trainer, _ = finished(config())
+    theta = trainer.learner.theta
+    assert (theta[0] != theta[1]).float().mean() > 0.99
+
+
+@pytest.mark.parametrize("pause", [1, 2])
+def test_a_resumed_run_equals_one_without_a_break(environment: str, pause: int):
+    settings = config(environment)
+    straight, told = finished(settings)
+    trainer = Trainer(settings, SEEDS)
+    before = []
+    for event in trainer.run(metrics_every=10):
+        before.append(event)
+        if sum(isinstance(e, Metrics) for e in before) == pause:
+            break
+    saved, meta = trainer.state_dict()
+    saved = {name: array.copy() for name, array in saved.items()}
+    resumed = Trainer(settings, SEEDS)
+    resumed.load_state_dict(saved, json.loads(json.dumps(meta)))
+    assert 0 < resumed.step == trainer.step < settings.training.steps
+    after = list(resumed.run(metrics_every=10))
+    assert_equal(arrays(straight), arrays(resumed))
+    assert straight.state_dict()[1] == resumed.state_dict()[1]
+    for x, y in zip(told, [*before, *after], strict=True):
+        assert type(x) is type(y) and x.step == y.step
+        if isinstance(x, Metrics) and isinstance(y, Metrics):
+            assert_equal(x.values, y.values)
+            assert x.shared["searches"] == y.shared["searches"]
+            assert x.shared["environment_steps"] == y.shared["environment_steps"]
+
+
+@pytest.mark.parametrize(("checkpoints", "rate"), [((0, 7, 20, 30), 1.5), ((1, 2, 29), 4.0), ((30,), 0.3), ((), 1.5)])
+def test_checkpoints_are_exactly_the_chosen_steps(checkpoints: tuple[int, ...], rate: float):
+    settings = config("chain-5", checkpoints=checkpoints, updates_per_environment_step=rate)
+    trainer = Trainer(settings, [3])
+    reached, weights = [], []
+    for event in trainer.run():
+        if isinstance(event, Reached):
+            assert trainer.step == event.step
+            reached.append(event.step)
+            weights.append(trainer.learner.theta.numpy().copy())
+    assert tuple(reached) == checkpoints
+    assert trainer.step == 30
+    assert len({w.tobytes() for w in weights}) == len(weights)
+
+
+def test_where_checkpoints_are_taken_changes_nothing():
+    some, _ = finished(config("chain-5"))
+    others, _ = finished(config("chain-5", checkpoints=(1, 2, 3, 28)))
+    assert_equal(arrays(some), arrays(others))
+
+
+def test_updates_keep_their_ratio_to_environment_steps():
+    """As many per environment step as were asked for, once the warm-up is over, rounded down to a slot."""
+    settings = config("chain-5", steps=60, updates_per_environment_step=0.7)
+    trainer = Trainer(settings, SEEDS)
+    steps = []
+    for event in trainer.run(metrics_every=1):
+        if isinstance(event, Metrics):
+            written = trainer.replay.written
+            assert event.shared["environment_steps"] == written * 2
+            assert event.step == min(60, int((written - 12 + 1) * 2 * 0.7 + 1e-9))
+            steps.append(event.step)
+    assert steps[0] == 1 and steps[-1] == 60
+
+
+@pytest.mark.parametrize("fraction", [0.0, 0.1, 0.25, 1.0])
+def test_the_reanalysed_fraction_is_what_was_asked_for(fraction: float):
+    trainer, told = finished(config("chain-5", reanalyse_fraction=fraction))
+    assert trainer.fresh == len(SEEDS) * int(30 * 8 * fraction + 1e-9)
+    metrics = [event for event in told if isinstance(event, Metrics)]
+    assert metrics[-1].shared["reanalysed_fraction"] == pytest.approx(fraction, abs=1e-12)
+    assert (metrics[-1].shared["searches"] > 0) == (fraction > 0)
+
+
+def test_schedules_are_followed(monkeypatch: pytest.MonkeyPatch):
+    """Temperature, beta and learning rate are those of the step that they are used at."""
+    settings = config("chain-5", steps=40, checkpoints=(0,), updates_per_environment_step=1.0)
+    trainer = Trainer(settings, [0])
+    temperatures, betas, rates = [], [], []
+    act, sample = trainer.actor.act, trainer.replay.sample
+
+    def acting(model: Any, temperature: float, replay: Any) -> None:
+        temperatures.append((trainer.step, temperature))
+        act(model, temperature, replay)
+
+    def sampling(rngs: Any, updates: int, beta: float) -> Any:
+        betas.append((trainer.step, beta))
+        return sample(rngs, updates, beta)
+
+    monkeypatch.setattr(trainer.actor, "act", acting)
+    monkeypatch.setattr(trainer.replay, "sample", sampling)
+    (adam,) = trainer.learner.optimisers
+    step = adam.step
+    monkeypatch.setattr(adam, "step", lambda: (rates.append(adam.param_groups[0]["lr"]), step()))
+    list(trainer.run())
+    assert all(t == (1.0 if s < 20 else 0.5 if s < 30 else 0.25) for s, t in temperatures)
+    assert {t for _, t in temperatures} == {1.0, 0.5, 0.25}
+    assert betas == [(s, pytest.approx(0.4 + 0.6 * s / 40)) for s, _ in betas] and len(betas) > 10
+    assert rates == pytest.approx([1e-3 * 0.1 ** (s / 40) for s in range(40)])
+
+
+def test_metrics_are_means_since_the_last():
+    settings = config("treadmill", steps=40)
+    trainer = Trainer(Config(**{**vars(settings), "environment": "chain-5"}), SEEDS)
+    told = [event for event in trainer.run(metrics_every=15) if isinstance(event, Metrics)]
+    assert [event.step >= 15 for event in told] == [True] * len(told) and told[-1].step == 40
+    for event in told:
+        for name in ("reward_loss", "value_loss", "policy_loss", "gradient_norm"):
+            assert event.values[name].shape == (3,) and (event.values[name] > 0).all()
+        assert not event.values["skipped"].any()
+        done = event.values["episodes"] > 0
+        assert (event.values["return_mean"][done] == 1).all()  # the chain pays 1 at its end
+        assert np.isnan(event.values["return_mean"][~done]).all()
+
+
+@needs_exact_rows
+def test_a_seed_that_diverges_harms_no_other():
+    settings = config("chain-5")
+    healthy, spoiled = Trainer(settings, SEEDS), Trainer(settings, SEEDS)
+    spoiled.learner.theta[0] = np.nan
+    list(healthy.run())
+    told = [event for event in spoiled.run(metrics_every=1) if isinstance(event, Metrics)]
+    assert np.sum([event.values["skipped"] for event in told], 0).tolist() == [30, 0, 0]
+    for name, array in spoiled.learner.state_dict().items():
+        if name != "step":
+            assert np.array_equal(array[1:], healthy.learner.state_dict()[name][1:])
+
+
+@pytest.mark.parametrize("seeds", [[], [-1, 2], [1, 1]])
+def test_impossible_seeds_are_refused(seeds: list[int]):
+    with pytest.raises(ValueError, match="must be distinct, 0 or above, and at least one"):
+        Trainer(config("chain-5"), seeds)
+
+
+def test_a_population_learns():
+    """Enough updates to know the bandit's best arm, so that all parts together do what they are for."""
+    settings = Config(
+        environment="bandit-3",
+        nets=NetsConfig(latent=16, hidden=16, value_low=-3, value_high=3, reward_low=-3, reward_high=3),
+        search=SearchConfig(simulations=50, discount=0.95),
+        training=tiny_training(
+            steps=500, checkpoints=(), batch_size=16, n_step=1, environments=4, warmup_slots=20, replay_slots=200,
+            learning_rate=1e-2, learning_rate_end=1e-3,
+        ),
+    )  # fmt: skip
+    trainer = Trainer(settings, [0, 2])
+    told = [event for event in trainer.run(metrics_every=100) if isinstance(event, Metrics)]
+    first, last = told[0].values["return_mean"], told[-1].values["return_mean"]
+    assert (first < 1.5).all() and (last > 1.8).all()  # arms pay 1, 0, 2
+    model = LearnedModel(trainer.nets, trainer.learner.theta, np.array([0, 1]))
+    root = model.root(trainer.env.observe(np.zeros(2, int)))
+    assert (root.logits.argmax(1) == 2).all()
+    for arm, paid in enumerate((1.0, 0.0, 2.0)):
+        step = model.step(root.states, np.full(2, arm))
+        np.testing.assert_allclose(step.rewards, paid, atol=0.15)
+        np.testing.assert_allclose(step.values, 0, atol=0.15)  # the end
