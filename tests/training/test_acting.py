@@ -124,6 +124,7 @@ def test_only_whole_episodes_are_counted_against_the_time_limit():
                 ended = tape["final"][i, s, e] or tape["terminated"][i, s, e]
                 length = 0 if ended else length + 1
     assert tape["final"].any() and tape["terminated"].any()
+    assert not (tape["final"] & tape["terminated"]).any()  # an exit searched at the limit is not taken
 
 
 @pytest.mark.parametrize("temperature", [1.0, 0.25])
