@@ -48,8 +48,8 @@ class Model(Protocol):
         """The same model for a selection of its rows, order kept."""
         ...
 
-    def storage(self, nodes: int, states: States) -> States:
-        """Uninitialised room [nodes, B, ...] for states like the given ones [B, ...]."""
+    def storage(self, count: int, states: States) -> States:
+        """Uninitialised room [count, ...] for states like the given ones [B, ...]."""
         ...
 
 
@@ -81,9 +81,9 @@ class LearnedModel:
         """See `Model`; an index array must ascend."""
         return LearnedModel(self.nets, self.theta, self.row_seeds[selection])
 
-    def storage(self, nodes: int, states: States) -> States:
+    def storage(self, count: int, states: States) -> States:
         """See `Model`."""
-        shape = (nodes, *states.shape)
+        shape = (count, *states.shape[1:])
         if self._compiled:
             return np.empty(shape, np.float32)
         return torch.empty(shape, device=self.theta.device)
@@ -186,9 +186,9 @@ class TrueModel:
         """See `Model`."""
         return TrueModel(self.env, self.predictor and self.predictor.rows(selection))
 
-    def storage(self, nodes: int, states: States) -> States:
+    def storage(self, count: int, states: States) -> States:
         """See `Model`."""
-        return np.empty((nodes, *states.shape), states.dtype)
+        return np.empty((count, *states.shape[1:]), states.dtype)
 
     def root(self, inputs: np.ndarray) -> Prediction:
         """Predictions at environment states [B, ...]."""

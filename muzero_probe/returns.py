@@ -22,15 +22,18 @@ def n_step_return(rewards, values, terminated, final, start, n, discount):
     C = rewards.size
     total = 0.0
     factor = 1.0
-    for k in range(n):
-        i = (start + k) % C
+    i = start % C
+    for _ in range(n):
         if final[i]:
             return total + factor * values[i]
         total += factor * rewards[i]
         factor *= discount
         if terminated[i]:
             return total
-    return total + factor * values[(start + n) % C]
+        i += 1
+        if i == C:  # cheaper than a division
+            i = 0
+    return total + factor * values[i]
 
 
 def discounted_sums(rewards: np.ndarray, discount: float) -> np.ndarray:

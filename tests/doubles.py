@@ -100,8 +100,8 @@ class TableModel:
     def rows(self, selection: Any) -> "TableModel":
         return self
 
-    def storage(self, nodes: int, states: np.ndarray) -> np.ndarray:
-        return np.full((nodes, *states.shape), -1)
+    def storage(self, count: int, states: np.ndarray) -> np.ndarray:
+        return np.full((count, *states.shape[1:]), -1)
 
 
 class OneAtATime:
@@ -182,8 +182,8 @@ class TrueDynamics:
     def rows(self, selection: Any) -> "TrueDynamics":
         return TrueDynamics(self.env, self.states[selection], self.row_seeds[selection])
 
-    def storage(self, nodes: int, states: np.ndarray) -> np.ndarray:
-        return np.empty((nodes, *states.shape), states.dtype)
+    def storage(self, count: int, states: np.ndarray) -> np.ndarray:
+        return np.empty((count, *states.shape[1:]), states.dtype)
 
     def _predict(self, states: np.ndarray, rewards: np.ndarray) -> Prediction:
         """Any values, and logits that differ from state to state."""

@@ -86,9 +86,7 @@ def rewrite(path: Path, change: Any) -> None:
 
 
 def same(a: dict[str, np.ndarray], b: dict[str, np.ndarray]) -> bool:
-    return checkpoints._bits(a) == checkpoints._bits(b) and all(
-        a[name].dtype == b[name].dtype for name in a
-    )
+    return checkpoints._bits(a) == checkpoints._bits(b) and all(a[name].dtype == b[name].dtype for name in a)
 
 
 # One seed's networks
@@ -470,9 +468,7 @@ def test_damaged_resume_is_never_skipped(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("call", ["fsync", "replace"])
-def test_failed_write_leaves_everything_as_it_was(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str
-) -> None:
+def test_failed_write_leaves_everything_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str) -> None:
     def fail(*_: Any) -> None:
         raise OSError("disk full")
 

@@ -79,11 +79,11 @@ def test_storage_has_room_for_every_node():
         model = kind(nets, random_theta(nets), np.zeros(3, int))
         states = model.root(np.zeros((3, nets.observation), np.float32)).states
         room = model.storage(8, states)
-        assert isinstance(room, array) and room.shape == (8, 3, nets.latent) and room.dtype == states.dtype
+        assert isinstance(room, array) and room.shape == (8, nets.latent) and room.dtype == states.dtype
     env = CartPole()
     states, _ = env.reset([1, 2])
     room = TrueModel(env).storage(5, states)
-    assert room.shape == (5, 2, 4) and room.dtype == np.float64
+    assert room.shape == (5, 4) and room.dtype == np.float64
 
 
 @pytest.mark.parametrize("row_seeds", [[1, 0], [0, 3], [-1, 0]])

@@ -3,7 +3,7 @@
     h: observation -> latent          g: latent, action -> next latent, reward      f: latent -> policy, value
 
 Each has one hidden layer with ReLU. Latents are min-max scaled; the reward is read from the next latent.
-This module defines the nets in torch operations for any device; `kernels` computes the same on a CPU.
+This module defines the nets in torch operations for any device; `kernels` and `updates` compute the same on a CPU.
 """
 
 from dataclasses import dataclass
@@ -108,7 +108,7 @@ def losses(
     value_weights: Tensor,
     policy_weights: Tensor,
 ) -> Tensor:
-    """Returns the weighted reward, value and policy losses [S, 3]; see `kernels.loss_and_gradient`."""
+    """Returns the weighted reward, value and policy losses [S, 3]; see `updates.loss_and_gradient`."""
     _, K, _ = actions.shape
     p = nets.layout.views(theta)
     latents = representation(p, observations)

@@ -114,11 +114,22 @@ def select(tree, factors, horizon, paths):
 
 
 @jit
-def last_edges(paths, nodes, actions):
-    """Writes the node and the action of every row's last edge: [B], [B]."""
-    for b in range(nodes.size):
-        nodes[b] = paths.nodes[b, paths.lengths[b] - 1]
+def last_edges(paths, slots, actions):
+    """Writes where the state lies that every row's last edge leaves, and the edge's action: [B], [B].
+
+    States of all nodes lie in one array, that of row b and node n at n * B + b.
+    """
+    B = slots.size
+    for b in range(B):
+        slots[b] = paths.nodes[b, paths.lengths[b] - 1] * B + b
         actions[b] = paths.actions[b, paths.lengths[b] - 1]
+
+
+@jit
+def descend(tree, factors, horizon, paths, slots, actions):
+    """`select` and `last_edges` in one call."""
+    select(tree, factors, horizon, paths)
+    last_edges(paths, slots, actions)
 
 
 @jit
@@ -146,3 +157,11 @@ def back_up(tree, paths, discount, leaf_values):
             q = tree.totals[b, node, a] / tree.visits[b, node, a]
             tree.bounds[b, 0] = min(tree.bounds[b, 0], q)
             tree.bounds[b, 1] = max(tree.bounds[b, 1], q)
+
+
+@jit
+def grow(tree, paths, node, logits, uniform, rewards, discount, leaf_values):
+    """`set_priors`, `expand` and `back_up` in one call: the interpreter is what two searching threads share."""
+    set_priors(tree, node, logits, uniform)
+    expand(tree, paths, node, rewards)
+    back_up(tree, paths, discount, leaf_values)

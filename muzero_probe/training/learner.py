@@ -1,43 +1,36 @@
 """Updates of S agents: gradient, per-seed clipping, Adam.
 
-On a CPU every group of seeds is a task of its own that runs all updates of a block, so that nothing waits
-between updates; a seed's arithmetic does not depend on its group. On another device all seeds are one group.
+On a CPU every seed is a task of its own that runs all updates of a block in compiled code, so that nothing
+waits between updates. On another device torch makes one update of all seeds at a time.
 """
 
-from typing import Any
+from functools import partial
 
 import numpy as np
 import torch
+from torch.optim.adam import adam
 
 from muzero_probe import threads
 from muzero_probe.config import TrainingConfig
-from muzero_probe.nets import kernels, mlp
+from muzero_probe.nets import mlp, updates
 from muzero_probe.nets.mlp import Mlp
 from muzero_probe.training.replay import Batch
 
-GROUP = 2  # seeds per task on a CPU
-
 
 class Learner:
-    """Holds parameters [S, P] and their optimiser."""
+    """Holds parameters [S, P] and Adam's moments."""
+
+    compiled = True  # on a CPU
 
     def __init__(self, nets: Mlp, theta: torch.Tensor, config: TrainingConfig) -> None:
         """Takes over `theta`, on the device to train on; it is updated in place."""
         self.nets = nets
         self.theta = theta
         self.config = config
+        self.compiled = self.compiled and theta.device.type == "cpu"
         self.step = 0  # updates made
-        S = len(theta)
-        size = GROUP if theta.device.type == "cpu" else S
-        self.groups = [slice(a, min(a + size, S)) for a in range(0, S, size)]
-        # a group's parameter shares memory with its rows of theta, and so do the optimiser's, one per seed: Adam's
-        # vectors end with the parameter, and what is left over is rounded otherwise
-        self.parameters = [torch.nn.Parameter(theta[group], requires_grad=True) for group in self.groups]
-        self.rows = [[torch.nn.Parameter(row) for row in theta[group]] for group in self.groups]
-        self.optimisers = [
-            torch.optim.Adam(rows, lr=config.learning_rate, weight_decay=config.weight_decay, fused=True)
-            for rows in self.rows
-        ]
+        self.first = torch.zeros_like(theta)  # Adam's moments
+        self.second = torch.zeros_like(theta)
 
     def update(self, batch: Batch) -> dict[str, np.ndarray]:
         """Makes one update per leading entry of the batch.
@@ -46,81 +39,49 @@ class Learner:
             Means over the updates, each [S]: reward_loss, value_loss, policy_loss, gradient_norm (before
             clipping), and skipped: the number of updates whose gradient was not finite and not applied.
         """
-        updates = len(batch.actions)
-        metrics = threads.run([lambda g=g: self._update_group(g, batch, updates) for g in range(len(self.groups))])
-        self.step += updates
-        joined = np.concatenate(metrics)
+        U, seeds = batch.observations.shape[:2]
+        batch = batch._replace(observations=batch.observations.reshape(*batch.observations.shape[:3], -1))
+        rates = np.array([self.config.learning_rate_at(self.step + u) for u in range(U)])
+        if self.compiled:
+            metrics = np.empty((seeds, 5))
+            state = (self.theta.numpy(), self.first.numpy(), self.second.numpy(), self.step, rates)
+            limits = (self.config.weight_decay, self.config.gradient_norm)
+            nets = (self.nets.dims, self.nets.value_support.low, self.nets.reward_support.low)
+            threads.run([partial(updates.update, s, *state, *limits, *nets, *batch, metrics) for s in range(seeds)])
+        else:
+            metrics = np.sum([self._update_all(u, batch, rates[u]) for u in range(U)], 0)
+        self.step += U
+        metrics[:, :4] /= U
         names = ("reward_loss", "value_loss", "policy_loss", "gradient_norm", "skipped")
-        return {name: joined[:, i] for i, name in enumerate(names)}
+        return {name: metrics[:, i] for i, name in enumerate(names)}
 
-    def _update_group(self, g: int, batch: Batch, updates: int) -> np.ndarray:
-        parameter, optimiser = self.parameters[g], self.optimisers[g]
-        total = np.zeros((len(parameter), 5))
-        for u in range(updates):
-            part = Batch(*(field[u, self.groups[g]] for field in batch))
-            losses, gradient = self._gradient(parameter, part)
-            norms = gradient.norm(dim=1)
-            finite = norms.isfinite()
-            factor = torch.where(finite, (self.config.gradient_norm / (norms + 1e-6)).clamp(max=1.0), 0.0)
-            gradient.nan_to_num_(0.0, 0.0, 0.0).mul_(factor[:, None])
-            for row, slope in zip(self.rows[g], gradient, strict=True):
-                row.grad = slope
-            optimiser.param_groups[0]["lr"] = self.config.learning_rate_at(self.step + u)
-            optimiser.step()
-            total[:, :3] += losses
-            total[:, 3] += norms.cpu().numpy() / updates
-            total[:, 4] += ~finite.cpu().numpy()
-        total[:, :3] /= updates
-        return total
-
-    def _gradient(self, parameter: torch.nn.Parameter, part: Batch) -> tuple[np.ndarray, torch.Tensor]:
-        part = part._replace(observations=part.observations.reshape(*part.observations.shape[:2], -1))
-        if parameter.device.type == "cpu":
-            losses = np.empty((len(parameter), 3))
-            gradient = np.empty(parameter.shape, np.float32)
-            kernels.loss_and_gradient(
-                parameter.detach().numpy(),
-                self.nets.dims,
-                self.nets.value_support.low,
-                self.nets.reward_support.low,
-                part.observations,
-                part.actions,
-                part.rewards,
-                part.values,
-                part.policies,
-                part.reward_weights,
-                part.value_weights,
-                part.policy_weights,
-                losses,
-                gradient,
-            )
-            return losses, torch.from_numpy(gradient)
-        losses = mlp.losses(self.nets, parameter, *(torch.as_tensor(x, device=parameter.device) for x in part))
-        (gradient,) = torch.autograd.grad(losses.sum(), parameter)
-        return losses.detach().cpu().numpy(), gradient
+    def _update_all(self, u: int, batch: Batch, rate: float) -> np.ndarray:
+        """One update of all seeds in torch operations, on any device; the same arithmetic up to rounding."""
+        device = self.theta.device
+        fields = (torch.as_tensor(field[u], device=device) for field in batch)
+        theta = self.theta.detach().requires_grad_()
+        losses = mlp.losses(self.nets, theta, *fields)
+        (gradient,) = torch.autograd.grad(losses.sum(), theta)
+        norms = gradient.norm(dim=1)
+        finite = norms.isfinite()
+        factor = torch.where(finite, (self.config.gradient_norm / (norms + 1e-6)).clamp(max=1.0), 0.0)
+        gradient.nan_to_num_(0.0, 0.0, 0.0).mul_(factor[:, None])
+        step = torch.tensor(float(self.step + u))
+        with torch.no_grad():
+            adam(
+                [self.theta], [gradient], [self.first], [self.second], [], [step],
+                amsgrad=False, maximize=False, lr=rate, weight_decay=self.config.weight_decay,
+                beta1=updates.BETA1, beta2=updates.BETA2, eps=updates.ADAM_EPSILON,
+            )  # fmt: skip
+        return torch.cat([losses.detach(), norms[:, None], ~finite[:, None]], 1).double().cpu().numpy()
 
     def state_dict(self) -> dict[str, np.ndarray]:
         """Returns parameters and Adam's moments, [S, P] each, and the step."""
-        moments = {"exp_avg": torch.zeros_like(self.theta), "exp_avg_sq": torch.zeros_like(self.theta)}
-        for group, rows, optimiser in zip(self.groups, self.rows, self.optimisers, strict=True):
-            for name, tensor in moments.items():
-                if optimiser.state:
-                    tensor[group] = torch.stack([optimiser.state[row][name] for row in rows])
-        arrays = {"theta": self.theta, **moments}
-        named: dict[str, Any] = {name: tensor.detach().cpu().numpy() for name, tensor in arrays.items()}
-        return {**named, "step": np.array(self.step)}
+        tensors = {"theta": self.theta, "exp_avg": self.first, "exp_avg_sq": self.second}
+        return {**{name: x.cpu().numpy().copy() for name, x in tensors.items()}, "step": np.array(self.step)}
 
     def load_state_dict(self, state: dict[str, np.ndarray]) -> None:
         """Restores `state_dict`'s result."""
         self.step = int(state["step"])
-        with torch.no_grad():
-            self.theta.copy_(torch.as_tensor(state["theta"]))
-        if self.step == 0:
-            return
-        for group, rows, optimiser in zip(self.groups, self.rows, self.optimisers, strict=True):
-            for row, first, second in zip(rows, state["exp_avg"][group], state["exp_avg_sq"][group], strict=True):
-                optimiser.state[row] = {
-                    "step": torch.tensor(float(self.step), device=row.device),
-                    "exp_avg": torch.tensor(first, device=row.device),
-                    "exp_avg_sq": torch.tensor(second, device=row.device),
-                }
+        for name, tensor in (("theta", self.theta), ("exp_avg", self.first), ("exp_avg_sq", self.second)):
+            tensor.copy_(torch.as_tensor(state[name]))

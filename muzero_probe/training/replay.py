@@ -21,7 +21,7 @@ FIELDS = ("observations", "actions", "rewards", "terminated", "final", "policies
 
 
 class Batch(NamedTuple):
-    """U updates' training data; see `nets.kernels.loss_and_gradient` for the meaning of each part."""
+    """U updates' training data; see `nets.updates.loss_and_gradient` for the meaning of each part."""
 
     observations: np.ndarray  # [U, S, B, O]
     actions: np.ndarray  # [U, S, K, B]
@@ -114,12 +114,13 @@ class Replay:
 
         def draw(s: int) -> None:
             weights = self.weights[s].ravel()
-            cumulative = np.cumsum(weights)
+            cumulative = np.empty(weights.size)
+            count, last = _accumulate(weights, cumulative)
             found = np.searchsorted(cumulative, rngs[s].random(shape) * cumulative[-1], side="right")
             # rounding at the upper end may point behind the last position that can be drawn
-            positions[s] = np.minimum(found, np.flatnonzero(weights)[-1])
+            positions[s] = np.minimum(found, last)
             probability = weights[positions[s]] / cumulative[-1]
-            correction = (np.count_nonzero(weights) * probability) ** -beta
+            correction = (count * probability) ** -beta
             importance[s] = correction / correction.max(-1, keepdims=True)
 
         threads.run([lambda s=s: draw(s) for s in range(S)])
@@ -187,6 +188,21 @@ class Replay:
         used = min(self.written, self.config.replay_slots)
         for name in FIELDS:
             getattr(self, name)[:, :, :used] = state[name]
+
+
+@numba.njit(nogil=True, cache=True)
+def _accumulate(weights, cumulative):
+    """Writes running sums; returns how many weights are not 0, and the index of the last of them."""
+    total = 0.0
+    count = 0
+    last = -1
+    for i in range(weights.size):
+        if weights[i] != 0:
+            total += weights[i]
+            count += 1
+            last = i
+        cumulative[i] = total
+    return count, last
 
 
 @numba.njit(nogil=True, cache=True)

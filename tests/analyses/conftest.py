@@ -59,7 +59,7 @@ def settings() -> Settings:
         sequences=Sequences(states=2, length=3, steps=(20, 60)),
         cross_checkpoint=CrossCheckpoint(states=2),
         prior_effect=PriorEffect(states=2, step=20, horizon=5, budgets=(2, 4)),
-        planning=Planning(episodes=2, steps=(0, 60), horizon=4, budgets=(2, 4)),
+        planning=Planning(episodes=2, steps=(0, 60), horizon=8, budgets=(3, 9)),
     )
 
 

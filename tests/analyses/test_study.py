@@ -105,7 +105,7 @@ def test_a_table_has_a_row_per_seed_and_setting(done: Path, tiny: Population, na
         "policy_step": STEPS,
         "rank": list(range(1, 9)),
         "prior": ["policy", "uniform"],
-        "simulations": [2, 4],
+        "simulations": [3, 9] if name == "planning" else [2, 4],
         "model": ["learned", "true"],
         "seed": SEEDS,
         "step": {"sequences": [20, 60], "prior_effect": [20], "planning": [0, 60]}.get(name, STEPS),
@@ -283,10 +283,10 @@ def test_planning_is_played_by_the_planner_that_the_row_names(done: Path, tiny: 
     agents = tiny.agents((1,), 60, "cpu")
     starts, keys, row_seeds = banks.starts_and_keys(agents, "planning", 2)
     model = agents.model(row_seeds)
-    for plans_with, prior, budget in itertools.product(("learned", "true"), ("policy", "uniform"), (2, 4)):
+    for plans_with, prior, budget in itertools.product(("learned", "true"), ("policy", "uniform"), (3, 9)):
         episodes = play_planner(
             agents.env, model, starts, dataclasses.replace(tiny.config.search, simulations=budget),
-            model=plans_with, prior=prior, horizon=4, keys=keys,
+            model=plans_with, prior=prior, horizon=8, keys=keys,
         )  # fmt: skip
         row = one_row(found, seed=1, step=60, model=plans_with, prior=prior, simulations=budget)
         assert (row.return_mean, row.episodes) == (pytest.approx(episodes.returns.mean(), rel=1e-5), 2)

@@ -213,9 +213,7 @@ def test_bytes_round_trip(env):
     assert env.to_bytes(restored) == data
     assert env.to_bytes(env.from_bytes(bytearray(data))) == data
     actions = np.arange(len(states)) % env.num_actions
-    assert np.array_equal(
-        env.step(states, actions).observations, env.step(restored, actions).observations
-    )
+    assert np.array_equal(env.step(states, actions).observations, env.step(restored, actions).observations)
     assert np.array_equal(env.step(states[:0], []).rewards, np.zeros(0))
 
 

@@ -159,9 +159,7 @@ def test_compiled_and_numpy_agree_on_a_million_steps():
 
 def test_one_wrong_bit_is_noticed(monkeypatch):
     euler = cartpole._euler
-    monkeypatch.setattr(
-        cartpole, "_euler", lambda *args: (*euler(*args)[:3], np.nextafter(euler(*args)[3], 9))
-    )
+    monkeypatch.setattr(cartpole, "_euler", lambda *args: (*euler(*args)[:3], np.nextafter(euler(*args)[3], 9)))
     assert not cartpole._compiled_is_exact.__wrapped__()
 
 
@@ -194,9 +192,7 @@ def test_layouts_of_the_inputs_do_not_matter(env):
         (states, plans.tolist()),
     ):
         assert np.array_equal(env.rollout(s, p)[1], expected)
-        assert bits(env.step(s, np.asarray(p)[:, 0]).states) == bits(
-            env.step(states, plans[:, 0]).states
-        )
+        assert bits(env.step(s, np.asarray(p)[:, 0]).states) == bits(env.step(states, plans[:, 0]).states)
 
 
 def test_agrees_with_replay(env):
@@ -206,9 +202,7 @@ def test_agrees_with_replay(env):
     prefixes, replayed = oracle.reset([3, 4, 5])
     assert bits(observations) == bits(replayed)
     plans = rng.integers(0, 2, (3, 70))
-    for ours, theirs in zip(
-        env.rollout(states, plans), oracle.rollout(prefixes, plans), strict=True
-    ):
+    for ours, theirs in zip(env.rollout(states, plans), oracle.rollout(prefixes, plans), strict=True):
         assert np.array_equal(ours, theirs)
     for t in range(30):
         result, expected = env.step(states, plans[:, t]), oracle.step(prefixes, plans[:, t])

@@ -103,9 +103,7 @@ def expected(table: pd.DataFrame, value: str, **setting: object) -> tuple[float,
     return mean, math.sqrt(math.fsum((each - mean) ** 2 for each in x) / (SEEDS - 1) / SEEDS)
 
 
-def assert_curve(
-    axes: Axes, index: int, table: pd.DataFrame, value: str, x: str, **setting: object
-) -> None:
+def assert_curve(axes: Axes, index: int, table: pd.DataFrame, value: str, x: str, **setting: object) -> None:
     """The line at this index of the axes and its band show the mean +- the standard error."""
     line, band = axes.lines[index], axes.collections[index]
     where = sorted({int(each) for each in table[x] if each > 0 or x == "step"})

@@ -92,9 +92,7 @@ def test_imports_nothing_heavy(tmp_path: Path) -> None:
         "assert main(('planning',), tables=root / 'tables', out=root / 'out') == 0\n"
         "print([m for m in ('torch', 'muzero_probe', 'matplotlib.pyplot') if m in sys.modules])\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
-    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
 
 
@@ -105,9 +103,7 @@ def test_the_model_none_is_a_word(tmp_path: Path) -> None:
     pd.testing.assert_frame_equal(table, planning_table())
 
 
-def test_agents_default_to_those_with_the_table(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_agents_default_to_those_with_the_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Each figure shows the agents that have its table; what has none is told at the end."""
     write(tmp_path, "returns", "minatar", returns_table())
     write(tmp_path, "returns", "cartpole", returns_table())
@@ -154,9 +150,7 @@ def test_unknown_figure(tmp_path: Path) -> None:
         ('seed,step\n0,"0\n', "is no CSV table: "),
     ],
 )
-def test_unsound_table(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str, message: str
-) -> None:
+def test_unsound_table(tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str, message: str) -> None:
     """A table that cannot be drawn: one line that names it and what is wrong."""
     path = write(tmp_path, "returns", "cartpole", returns_table())
     path.write_text(text)

@@ -145,6 +145,6 @@ def test_last_edges():
     way.nodes[:] = [[0, 3, 5, 7, 0, 0], [0, 4, 6, 0, 0, 0]]
     way.actions[:] = [[1, 0, 2, 1, 0, 0], [2, 2, 1, 0, 0, 0]]
     way.lengths[:] = [4, 2]
-    nodes, actions = np.empty(2, np.int64), np.empty(2, np.int64)
-    trees.last_edges(way, nodes, actions)
-    assert nodes.tolist() == [7, 4] and actions.tolist() == [1, 2]
+    slots, actions = np.empty(2, np.int64), np.empty(2, np.int64)
+    trees.last_edges(way, slots, actions)
+    assert slots.tolist() == [7 * 2 + 0, 4 * 2 + 1] and actions.tolist() == [1, 2]

@@ -9,6 +9,7 @@ import pytest
 from muzero_probe import envs, threads
 from muzero_probe.config import Config, NetsConfig, SearchConfig
 from muzero_probe.models import LearnedModel
+from muzero_probe.nets import updates
 from muzero_probe.nets.layers import initial_vector
 from muzero_probe.streams import stream
 from muzero_probe.training.trainer import Metrics, Reached, Trainer
@@ -195,9 +196,13 @@ def test_schedules_are_followed(monkeypatch: pytest.MonkeyPatch):
 
     monkeypatch.setattr(trainer.actor, "act", acting)
     monkeypatch.setattr(trainer.replay, "sample", sampling)
-    (adam,) = trainer.learner.optimisers
-    step = adam.step
-    monkeypatch.setattr(adam, "step", lambda: (rates.append(adam.param_groups[0]["lr"]), step()))
+    update = updates.update
+
+    def updating(*arguments: Any) -> None:
+        rates.extend(arguments[5])
+        update(*arguments)
+
+    monkeypatch.setattr(updates, "update", updating)
     list(trainer.run())
     assert all(t == (1.0 if s < 20 else 0.5 if s < 30 else 0.25) for s, t in temperatures)
     assert {t for _, t in temperatures} == {1.0, 0.5, 0.25}
