@@ -77,6 +77,13 @@ class LearnedModel:
         self._compiled = theta.device.type == "cpu"
         self._theta = theta.detach().numpy() if self._compiled else None
 
+    @property
+    def kernel_arguments(self) -> tuple[Any, ...] | None:
+        """What `nets.kernels` want to know of the agents and the rows; None where they do not compute."""
+        if not self._compiled:
+            return None
+        return self._theta, self.nets.dims, self.nets.value_support.low, self.nets.reward_support.low, self.row_seeds
+
     def rows(self, selection: slice | np.ndarray) -> "LearnedModel":
         """See `Model`; an index array must ascend."""
         return LearnedModel(self.nets, self.theta, self.row_seeds[selection])

@@ -18,9 +18,9 @@ TILE = 64  # rows of one inference pass: a 64 x 64 float32 block fits the first-
 SCALE_FLOOR = np.float32(1e-5)  # smallest range that the min-max scaling divides by
 
 NEVER = np.float32(-1e30)  # logit of a column of padding
-# smallest exponent of a softmax: e^-60 is far below rounding, but neither it nor a gradient made from it is
-# denormal, with which processors compute a hundred times slower
-LEAST_EXPONENT = np.float32(-60.0)
+# smallest exponent of a softmax: e^-40 is far below rounding, yet no product made from it is denormal
+# (see `nets.updates`)
+LEAST_EXPONENT = np.float32(-40.0)
 
 jit = numba.njit(nogil=True, cache=True, fastmath=True, error_model="numpy")
 

@@ -13,6 +13,7 @@ import numpy as np
 from muzero_probe import threads
 from muzero_probe.config import SearchConfig
 from muzero_probe.models import Model
+from muzero_probe.search import compiled
 from muzero_probe.search import tree as trees
 from muzero_probe.search.leaves import RolloutLeaf, ValueLeaf
 from muzero_probe.search.tree import Paths, Tree
@@ -139,6 +140,14 @@ def _search_part(
         lengths=np.zeros(B, np.int32),
         fresh=np.zeros(B, np.bool_),
     )
+    nets = getattr(model, "kernel_arguments", None)
+    if nets is not None and not record:
+        rolls = isinstance(leaf, RolloutLeaf)
+        compiled.simulate(
+            nets, tree, paths, states, factors, uniform, config.discount, keys, leaf.horizon,
+            config.discount ** np.arange(leaf.horizon if rolls else 0), config.simulations,
+        )  # fmt: skip
+        return SearchResult(*_root_statistics(tree, config), None)
     slots = np.empty(B, np.int64)
     taken = np.empty(B, np.int64)
     trajectories = np.full((B, config.simulations, _trajectory_length(config, leaf)), -1) if record else None
@@ -153,10 +162,13 @@ def _search_part(
         if trajectories is not None:
             lengths[:, simulation] = paths.lengths
             _write_trajectories(trajectories[:, simulation], paths, plans)
-    visits = tree.visits[:, 0].copy()
-    value = tree.totals[:, 0].sum(-1) / config.simulations
     kept = Record(tree, trajectories, lengths) if trajectories is not None else None
-    return SearchResult(visits, value, kept)
+    return SearchResult(*_root_statistics(tree, config), kept)
+
+
+def _root_statistics(tree: Tree, config: SearchConfig) -> tuple[np.ndarray, np.ndarray]:
+    """Visits and values of the roots."""
+    return tree.visits[:, 0].copy(), tree.totals[:, 0].sum(-1) / config.simulations
 
 
 def _trajectory_length(config: SearchConfig, leaf: ValueLeaf | RolloutLeaf) -> int:

@@ -128,6 +128,21 @@ def test_search_with_nets_equals_one_recursive_tree(leaf: Any):
         assert result.values[b] == pytest.approx(found.value, abs=1e-10)
 
 
+@needs_exact_rows
+@pytest.mark.parametrize("prior", ["policy", "uniform"])
+@pytest.mark.parametrize("leaf", LEAVES.values(), ids=LEAVES)
+def test_the_compiled_search_equals_the_general_one(leaf: Any, prior: Any, monkeypatch: pytest.MonkeyPatch):
+    nets = random_nets(actions=3)
+    observations = np.random.default_rng(0).normal(size=(40, nets.observation)).astype(np.float32)
+    model = LearnedModel(nets, random_theta(nets, seeds=2), np.repeat([0, 1], [25, 15]))
+    config = SearchConfig(simulations=12)
+    given = {"leaf": leaf, "prior": prior, **arguments(model, 40, noise=True)}
+    assert model.kernel_arguments is not None
+    found = search(model, observations, config, **given)
+    monkeypatch.setattr(LearnedModel, "kernel_arguments", None)
+    assert_same(search(model, observations, config, **given), found)
+
+
 def test_search_on_the_torch_path():
     nets = random_nets()
     theta, seeds = random_theta(nets, seeds=3), np.repeat([0, 1, 2], [1, 6, 3])
