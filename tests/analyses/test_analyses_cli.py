@@ -46,6 +46,21 @@ def test_all_tables_by_default(tiny_root: Path, tmp_path: Path, capsys: pytest.C
     assert all(path.with_suffix(".json").is_file() for path in paths)
 
 
+def test_the_committed_population_becomes_pictures(tmp_path: Path):
+    """By the commands of the Makefile, with nothing of the profile's settings changed."""
+    commands = [
+        ["-m", "analyses", "--profile", "smoke", "--jobs", "1", *places(ROOT / "checkpoints" / "tiny", tmp_path)],
+        ["-m", "figures", "--profile", "smoke", "--tables", str(tmp_path / "tables"), "--out", str(tmp_path / "out")],
+    ]
+    for command in commands:
+        subprocess.run([sys.executable, *command], cwd=ROOT, check=True, capture_output=True)
+    for name in ANALYSES:
+        table = pd.read_csv(tmp_path / "tables" / "smoke" / "cartpole" / f"{name}.csv")
+        assert set(table.seed) == {0, 1}
+        picture = tmp_path / "out" / "smoke" / f"{name}.png"
+        assert picture.read_bytes().startswith(b"\x89PNG") and picture.stat().st_size > 10_000
+
+
 def test_the_named_tables_of_the_chosen_seeds(tiny_root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     words = ["own_policy", "returns", *FAST, "--seeds", "0,2", *places(tiny_root, tmp_path)]
     assert program.main(words) == 0
