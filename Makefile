@@ -18,6 +18,7 @@ figures: redraw
 
 redraw: analyses
 	$(BIN)/python -m figures $(select)
+	$(BIN)/python -m analyses.claims $(select)
 
 analyses: train-seeds
 	$(BIN)/python -m analyses $(select) $(seeds) --device $(DEVICE)
