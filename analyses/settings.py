@@ -63,7 +63,7 @@ class Sequences:
 class CrossCheckpoint:
     """Fig 5."""
 
-    states: int = 10  # per seed, from the bank of the model's checkpoint
+    states: int = 8  # per seed, from the bank of the model's checkpoint
     samples: int = 0  # as in OwnPolicy
 
     def __post_init__(self) -> None:
@@ -93,7 +93,7 @@ class PriorEffect:
 class Planning:
     """Fig 7."""
 
-    episodes: int = 5  # per seed and planner
+    episodes: int = 3  # per seed and planner
     steps: tuple[int, ...] = (500, 2_000, 10_000, 100_000)  # checkpoints
     horizon: int = 16  # study: planning horizon
     budgets: tuple[int, ...] = (4, 8, 16, 32, 64, 128)  # simulations per step

@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable
 from itertools import chain
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -125,6 +126,14 @@ def peer(*command: str) -> str:
     return subprocess.run([sys.executable, "-m", *command], check=True, capture_output=True, text=True).stdout
 
 
+def processor() -> str:
+    """Returns the processor's name where the system tells it."""
+    known = Path("/proc/cpuinfo")
+    lines = known.read_text().splitlines() if known.is_file() else []
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()
+
+
 def main() -> None:
     """Runs everything and prints a table."""
     threads.configure()
@@ -153,7 +162,7 @@ def main() -> None:
                 "Cart Pole ground truth, M steps/s": ground_truth() / 1e6,
             }
         )
-    machine = f"{platform.machine()}, {threads.cores()} cores"
+    machine = f"{processor()}, {threads.cores()} cores"
     print(f"{machine}, Python {platform.python_version()}, torch {torch.__version__}")
     print("| | median | min | max |\n|---|---|---|---|")
     for name in dict.fromkeys(chain.from_iterable(rounds)):
