@@ -346,11 +346,11 @@ def test_terminal_states_are_absorbing_in_a_true_model_s_tree():
 
 
 def test_partition_covers_the_rows_by_their_number_alone():
-    for rows in [*range(1, 40), 768, 769, 1536, 1537, 5000]:
+    for rows in [*range(1, 40), 192, 193, 384, 385, 5000]:
         parts = partition(rows)
         sizes = [part.stop - part.start for part in parts]
         assert [part.start for part in parts] == [0, *np.cumsum(sizes)[:-1]]
-        assert sum(sizes) == rows and max(sizes) <= 768 and max(sizes) - min(sizes) <= 1
+        assert sum(sizes) == rows and max(sizes) <= 192 and max(sizes) - min(sizes) <= 1
         assert min(sizes) >= (2 if rows > 1 else 1)
         assert len(parts) % 2 == 0 or rows < 4
     assert len(partition(100, part_rows=10)) == 10
