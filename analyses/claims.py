@@ -157,6 +157,16 @@ def show(found: pd.DataFrame) -> str:
     return "\n".join(lines)
 
 
+def _read(path: Path) -> pd.DataFrame:
+    try:
+        # the model "none" is a word, not an empty cell
+        table = pd.read_csv(path, keep_default_na=False, na_values=["", "nan"])
+    except ValueError as error:
+        raise ValueError(f"{path} is no CSV table: {error}") from None
+    table.attrs["source"] = str(path)
+    return table
+
+
 def main(*, profile: str = "quick", agent: str = "cartpole", tables: Path = Path("analyses/tables")) -> int:
     """Prints what the tables say about the paper's claims, and writes it beside them.
 
@@ -167,13 +177,8 @@ def main(*, profile: str = "quick", agent: str = "cartpole", tables: Path = Path
     """
     folder = tables / profile / agent
     try:
-        read = {}
-        for name in TABLES:
-            # the model "none" is a word, not an empty cell
-            read[name] = pd.read_csv(folder / f"{name}.csv", keep_default_na=False, na_values=["", "nan"])
-            read[name].attrs["source"] = str(folder / f"{name}.csv")
-        found = evidence(read)
-    except (OSError, pd.errors.ParserError, stats.TableError) as error:
+        found = evidence({name: _read(folder / f"{name}.csv") for name in TABLES})
+    except (OSError, ValueError) as error:
         print(f"python -m analyses.claims: {error}", file=sys.stderr)
         return 1
     found.to_csv(folder / "claims.csv", index=False, float_format="%.6g", na_rep="nan")

@@ -28,7 +28,7 @@ BETA1, BETA2, ADAM_EPSILON = 0.9, 0.999, 1e-8  # of Adam (Kingma and Ba 2015)
 
 # Weight decay drives the weights of dead units towards 0 for ever. Denormal numbers, with which a processor
 # computes a hundred times slower (after 4,000 updates a search took 12 times as long), must not come of it:
-# what is smaller than these is 0. Adam's epsilon makes all three too small to matter.
+# what is smaller than these is 0, which no prediction and, for Adam's epsilon, no update can tell.
 NO_WEIGHT = np.float32(1e-12)
 NO_GRADIENT = np.float32(1e-18)
 NO_MOMENT = np.float32(1e-36)
@@ -66,10 +66,18 @@ def _head_backward(z, hid, dout, layers, gradients, tmp1, tmp2, dhid, tmpz, dz):
 
 
 @jit
-def _loss_and_gradient(p, dims, value_low, reward_low, observations, batch, losses, grad):
-    """One seed of `loss_and_gradient`: p and grad [P], losses [3]; `batch` holds the other arguments' slices.
+def loss_and_gradient(p, dims, value_low, reward_low, observations, batch, losses, grad):
+    """Weighted MuZero loss of one seed and its gradient by all parameters.
 
     The heads wait for the way back, so that of the K steps only latents and hidden activations are kept.
+
+    Args:
+        p: [P] parameters. dims: as in `nets.kernels`. value_low, reward_low: lowest atoms.
+        observations: [B, O].
+        batch: actions [K, B] int64; rewards [K, B] in the task's units, values [K+1, B], policies [K+1, B, A]; and
+            reward_weights [K, B], value_weights, policy_weights [K+1, B]: factors of every loss term (mask,
+            importance weight, 1/K, 1/B and loss coefficient multiplied).
+        losses: [3] written: reward, value, policy. grad: [P] written.
     """
     actions_taken, rewards, values, policies, reward_weights, value_weights, policy_weights = batch
     observation, latent, hidden, actions, value_atoms, reward_atoms = dims
@@ -159,37 +167,6 @@ def _loss_and_gradient(p, dims, value_low, reward_low, observations, batch, loss
     add(gh1, np.dot(observations.T, dhid.T))
 
 
-@jit
-def loss_and_gradient(
-    theta,
-    dims,
-    value_low,
-    reward_low,
-    observations,
-    actions,
-    rewards,
-    values,
-    policies,
-    reward_weights,
-    value_weights,
-    policy_weights,
-    losses,
-    gradient,
-):
-    """Weighted MuZero loss of every seed and its gradient by all parameters.
-
-    Args:
-        theta: [S, P] parameters. observations: [S, B, O]. actions: [S, K, B] int64.
-        rewards: [S, K, B] targets in the task's units. values: [S, K+1, B]. policies: [S, K+1, B, A].
-        reward_weights [S, K, B], value_weights, policy_weights [S, K+1, B]: factors of every loss term
-            (mask, importance weight, 1/K, 1/B and loss coefficient multiplied).
-        losses: [S, 3] written: reward, value, policy. gradient: [S, P] written.
-    """
-    for s in range(len(theta)):
-        batch = (actions[s], rewards[s], values[s], policies[s], reward_weights[s], value_weights[s], policy_weights[s])
-        _loss_and_gradient(theta[s], dims, value_low, reward_low, observations[s], batch, losses[s], gradient[s])
-
-
 @jit_any_number
 def _norm(x):
     total = np.float32(0.0)
@@ -232,14 +209,7 @@ def update(
     dims,
     value_low,
     reward_low,
-    observations,
-    actions,
-    rewards,
-    values,
-    policies,
-    reward_weights,
-    value_weights,
-    policy_weights,
+    batch,
     metrics,
 ):
     """Updates seed s once per entry of `rates`: the gradient is clipped to a norm, then given to Adam.
@@ -248,7 +218,7 @@ def update(
         theta, first, second: [S, P] parameters and Adam's moments; row s is updated in place.
         step: updates made before.
         rates: [U] learning rates. decay: weight decay. gradient_norm: largest norm.
-        observations [U, S, B, O] and the rest as in `loss_and_gradient`, with U before S.
+        batch: `training.replay.Batch`, [U, S] before the shapes in `loss_and_gradient`.
         metrics: [S, 5], row s written: sums over the updates of reward, value and policy loss and of the norm before
             clipping, and the number of updates whose gradient was not finite; those have gradient 0.
     """
@@ -257,16 +227,16 @@ def update(
     losses = np.empty(3)
     metrics[s] = 0.0
     for u in range(rates.size):
-        batch = (
-            actions[u, s],
-            rewards[u, s],
-            values[u, s],
-            policies[u, s],
-            reward_weights[u, s],
-            value_weights[u, s],
-            policy_weights[u, s],
+        rows = (
+            batch.actions[u, s],
+            batch.rewards[u, s],
+            batch.values[u, s],
+            batch.policies[u, s],
+            batch.reward_weights[u, s],
+            batch.value_weights[u, s],
+            batch.policy_weights[u, s],
         )
-        _loss_and_gradient(p, dims, value_low, reward_low, observations[u, s], batch, losses, grad)
+        loss_and_gradient(p, dims, value_low, reward_low, batch.observations[u, s], rows, losses, grad)
         norm = _norm(grad)
         finite = np.isfinite(norm)
         if not finite:

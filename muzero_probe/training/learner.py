@@ -47,7 +47,7 @@ class Learner:
             state = (self.theta.numpy(), self.first.numpy(), self.second.numpy(), self.step, rates)
             limits = (self.config.weight_decay, self.config.gradient_norm)
             nets = (self.nets.dims, self.nets.value_support.low, self.nets.reward_support.low)
-            threads.run([partial(updates.update, s, *state, *limits, *nets, *batch, metrics) for s in range(seeds)])
+            threads.run([partial(updates.update, s, *state, *limits, *nets, batch, metrics) for s in range(seeds)])
         else:
             metrics = np.sum([self._update_all(u, batch, rates[u]) for u in range(U)], 0)
         self.step += U

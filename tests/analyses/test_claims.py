@@ -121,3 +121,7 @@ def test_the_command(tables: dict[str, pd.DataFrame], tmp_path: Path, capsys: py
         rows.to_csv(folder / f"{name}.csv", index=False)
     assert claims.main(tables=tmp_path) == 0
     assert capsys.readouterr().out.strip() == claims.show(pd.read_csv(folder / "claims.csv")).strip()
+    (folder / "sequences.csv").write_text("")
+    assert claims.main(tables=tmp_path) == 1
+    said = capsys.readouterr()
+    assert said.out == "" and "sequences.csv is no CSV table" in said.err and said.err.count("\n") == 1

@@ -129,7 +129,9 @@ def compiled_gradient(nets: Mlp, theta: torch.Tensor, batch: tuple) -> tuple[np.
     losses = np.full((len(theta), 3), np.nan)
     gradient = np.full(theta.shape, np.nan, np.float32)
     low = nets.value_support.low, nets.reward_support.low
-    updates.loss_and_gradient(theta.numpy(), nets.dims, *low, *(field[0] for field in batch), losses, gradient)
+    for s in range(len(theta)):
+        observations, *rest = (field[0, s] for field in batch)
+        updates.loss_and_gradient(theta[s].numpy(), nets.dims, *low, observations, tuple(rest), losses[s], gradient[s])
     return losses, gradient
 
 
