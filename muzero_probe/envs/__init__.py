@@ -5,6 +5,8 @@
 
 from collections.abc import Callable
 
+import gymnasium
+
 from muzero_probe.envs import planted
 from muzero_probe.envs.base import Environment, StepResult
 from muzero_probe.envs.cartpole import CartPole
@@ -12,9 +14,23 @@ from muzero_probe.envs.replayed import Replayed
 
 __all__ = ["Environment", "Replayed", "StepResult", "make", "names"]
 
+gymnasium.register(
+    "muzero_probe/LunarLander-v3",
+    entry_point="muzero_probe.envs.lunar_lander:DeterministicLunarLander",
+    max_episode_steps=1000,  # Gymnasium's own
+)
+
+
+def _lunar_lander() -> Environment:
+    from muzero_probe.envs.lunar_lander import lunar_lander  # loads Box2D, which no other task needs
+
+    return lunar_lander()
+
+
 # Each key is the `name` of what its value builds.
 _BUILDERS: dict[str, Callable[[], Environment]] = {
     "cartpole": CartPole,
+    "lunar_lander": _lunar_lander,
     "chain-5": planted.chain,
     "tree-3x2": planted.tree,
     "bandit-3": planted.bandit,
