@@ -55,13 +55,17 @@ def read(path: Path, columns: Sequence[str]) -> pd.DataFrame:
 
 
 def read_all(name: str, *, profile: str, agents: Sequence[str], root: Path) -> dict[str, pd.DataFrame]:
-    """Read one figure's tables by agent; without agents, those of every agent that has one."""
+    """Read one figure's tables by agent; without agents, those of every agent that has one.
+
+    An agent may be given as PROFILE/AGENT, to stand beside those of this profile.
+    """
     wanted = agents or [path.parent.name for path in (root / profile).glob(f"*/{name}.csv")]
     tables = {}
-    for agent in wanted or ["cartpole"]:
-        path = root / profile / agent / f"{name}.csv"
+    for given in wanted or ["cartpole"]:
+        other, _, agent = given.rpartition("/")
+        path = root / (other or profile) / agent / f"{name}.csv"
         if not path.is_file():
-            command = f"python -m analyses {name} --profile {profile} --agent {agent}"
+            command = f"python -m analyses {name} --profile {other or profile} --agent {agent}"
             raise FigureError(f"there is no table {path}: make it with `{command}`")
         tables[agent] = read(path, FIGURES[name].COLUMNS)
     return tables
@@ -81,7 +85,8 @@ def main(
     Args:
         names: the figures to draw; all by default.
         profile: the profile whose tables are drawn.
-        agent: an agent to draw, again for each further one; by default every agent with a table.
+        agent: an agent to draw, again for each further one; by default every agent with a table. One of another
+            profile is PROFILE/AGENT.
         tables: the folder of the tables.
         out: the folder of the pictures.
     """

@@ -120,6 +120,20 @@ def test_agents_default_to_those_with_the_table(tmp_path: Path, capsys: pytest.C
     assert len(output.err.splitlines()) == 4
 
 
+def test_agents_of_two_profiles_side_by_side(tmp_path: Path) -> None:
+    """An agent of another profile is named with it."""
+    paper = write(tmp_path, "returns", "cartpole", returns_table())
+    paper.parent.parent.rename(tmp_path / "tables" / "paper")
+    write(tmp_path, "returns", "lunar_lander", returns_table())
+    agents = ("paper/cartpole", "lunar_lander")
+    found = program.read_all("returns", profile="quick", agents=agents, root=tmp_path / "tables")
+    titles = [axes.get_title() for axes in program.FIGURES["returns"].draw(found).axes]
+    assert titles == ["Cart Pole\nn = 3 seeds", "Lunar Lander\nn = 3 seeds"]
+    done = run(tmp_path, "returns", "--agent", "paper/lunar_lander")
+    command = "python -m analyses returns --profile paper --agent lunar_lander"
+    assert f"make it with `{command}`" in done.stderr
+
+
 def test_missing_table(tmp_path: Path) -> None:
     """A missing table: its path, the command that makes it, exit code 1, no traceback."""
     write(tmp_path, "returns", "cartpole", returns_table())
