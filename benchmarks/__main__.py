@@ -160,6 +160,7 @@ def main() -> None:
                 "search time / net calls' time, 30 x 8": few_nets / few,
                 "search time / net calls' time, 30 x 128": many_nets / many,
                 "Cart Pole ground truth, M steps/s": ground_truth() / 1e6,
+                **json.loads(peer("benchmarks.lunar_lander")),
             }
         )
     machine = f"{processor()}, {threads.cores()} cores"
