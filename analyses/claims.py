@@ -77,15 +77,22 @@ def _returns(table: Any) -> Iterator[Found]:
 
 def _own_policy(table: Any) -> Iterator[Found]:
     longest = int(table["horizon"].max())
+    stats.require(table, ["foreseen", "invented"])
+    # only where every step from a live state earns the same does a reward tell of terminations
+    told = [
+        (column, what)
+        for column, what in (
+            ("foreseen", "of terminations foreseen"),
+            ("invented", "of survivals called terminations"),
+        )
+        if table[column].notna().any()
+    ]
     for step, rows in _steps(table):
         by = _by_seed(rows, "error", ["horizon"])
         yield 2, "error, horizon 1", step, by[1]
         yield 2, f"error, horizon {longest} - horizon 1", step, by[longest] - by[1]
         yield 3, f"error, horizon {longest}", step, by[longest]
-        for column, what in (
-            ("foreseen", "of terminations foreseen"),
-            ("invented", "of survivals called terminations"),
-        ):
+        for column, what in told:
             by = _by_seed(rows, column, ["horizon"])
             yield 3, f"share {what}, horizon {longest}", step, by[longest]
 

@@ -96,6 +96,13 @@ def test_quantities(tables: dict[str, pd.DataFrame]):
     assert sorted(set(found.index.get_level_values("claim"))) == sorted(claims.CLAIMS)
 
 
+def test_a_task_whose_rewards_tell_nothing_of_terminations(tables: dict[str, pd.DataFrame]):
+    tables["own_policy"][["foreseen", "invented"]] = np.nan
+    found = claims.evidence(tables)
+    assert not found["quantity"].str.contains("share of").any()
+    assert sorted(set(found["claim"])) == sorted(claims.CLAIMS)
+
+
 def test_every_claim_is_shown(tables: dict[str, pd.DataFrame]):
     shown = claims.show(claims.evidence(tables))
     for number, text in claims.CLAIMS.items():
