@@ -17,7 +17,7 @@ seeds   := $(if $(SEEDS),--seeds $(SEEDS))
 figures: redraw
 
 redraw: analyses
-	$(BIN)/python -m figures $(select)
+	$(BIN)/python -m figures --profile $(PROFILE)
 	$(BIN)/python -m analyses.claims $(select)
 
 analyses: train-seeds

@@ -5,6 +5,7 @@ that a profile's analyses take about as long as a part of its training, and the 
 stays small against the effects.
 """
 
+import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -166,8 +167,61 @@ def _cartpole_smoke() -> Settings:
     )
 
 
+def _lunar_lander(steps: tuple[int, ...], *, prior_effect: int) -> Settings:
+    """At discount 0.999 and 4 actions: sampled sequences where 4^10 are too many, long plans, few episodes."""
+    return Settings(
+        bank=Bank(episodes=6, states=40),
+        own_policy=OwnPolicy(states=40, samples=64),
+        sequences=Sequences(states=40, length=4, steps=steps),  # study: 4^4 = 256 sequences
+        cross_checkpoint=CrossCheckpoint(states=8, samples=64),
+        prior_effect=PriorEffect(states=20, step=prior_effect, horizon=128),  # study: planning horizon
+        planning=Planning(episodes=1, steps=steps, horizon=128),
+    )
+
+
+def _lunar_lander_paper() -> Settings:
+    return _lunar_lander((1_000, 10_000, 100_000, 1_000_000), prior_effect=10_000)
+
+
+def _lunar_lander_desk() -> Settings:
+    return _lunar_lander((1_000, 10_000, 100_000), prior_effect=10_000)
+
+
+def _lunar_lander_quick() -> Settings:
+    return dataclasses.replace(
+        _lunar_lander((1_000, 15_000), prior_effect=5_000),
+        shard=3,
+        bank=Bank(episodes=4, states=15),
+        returns=Returns(episodes=10),
+        own_policy=OwnPolicy(states=15, samples=32),
+        sequences=Sequences(states=15, length=4, steps=(1_000, 5_000, 15_000)),
+        cross_checkpoint=CrossCheckpoint(states=4, samples=32),
+        prior_effect=PriorEffect(states=15, step=5_000, horizon=128),
+        planning=Planning(episodes=1, steps=(15_000,), horizon=128, budgets=(4, 16, 64)),
+    )
+
+
+def _lunar_lander_smoke() -> Settings:
+    return Settings(
+        shard=1,
+        bank=Bank(episodes=2, states=3),
+        returns=Returns(episodes=2),
+        own_policy=OwnPolicy(states=3, samples=8),
+        sequences=Sequences(states=2, length=2, steps=(20, 60)),
+        cross_checkpoint=CrossCheckpoint(states=2, samples=8),
+        prior_effect=PriorEffect(states=2, step=20, horizon=6, budgets=(2, 4)),
+        planning=Planning(episodes=1, steps=(60,), horizon=6, budgets=(2, 4)),
+    )
+
+
 SETTINGS: dict[str, dict[str, Callable[[], Settings]]] = {
     "cartpole": {"smoke": _cartpole_smoke, "quick": _cartpole_quick, "paper": Settings},
+    "lunar_lander": {
+        "smoke": _lunar_lander_smoke,
+        "quick": _lunar_lander_quick,
+        "desk": _lunar_lander_desk,
+        "paper": _lunar_lander_paper,
+    },
 }
 
 

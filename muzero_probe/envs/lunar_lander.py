@@ -201,30 +201,33 @@ class LunarLander(Environment):
         return np.array([state.terminated for state in self._check_states(states)], np.bool_)
 
     def step(self, states: np.ndarray, actions: ArrayLike) -> StepResult:
-        """Takes one action in each state; the rows are shared among the threads."""
+        """Takes one action in each state.
+
+        In one thread: a step is half interpreter, half Box2D, and two threads that hand the interpreter's lock to
+        each other every 20 microseconds took 1.6 times as long as one.
+        """
         states = self._check_states(states)
         (B,) = states.shape
         chosen = self._check_actions(actions, "actions", (B,)).tolist()
         rewards = np.zeros((B, 1), np.float32)
         successors = states.copy()
-
-        def advance(b: int) -> None:
+        for b in _live(states):
             successors[b] = states[b].flight.follow(states[b], [chosen[b]], rewards[b])
-
-        _each_live(advance, states)
         return StepResult(successors, self.observe(successors), rewards[:, 0], self.is_terminal(successors))
 
     def rollout(self, states: np.ndarray, plans: ArrayLike) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-        """Follows one plan from each state without taking states between; shared among the threads."""
+        """Follows one plan from each state without taking states between; the rows are shared among the threads."""
         states = self._check_states(states)
         chosen = self._check_actions(plans, "plans", (len(states), None)).astype(np.int64)
         rewards = np.zeros(chosen.shape, np.float32)
         alive = np.zeros(chosen.shape, np.bool_)
+        live = _live(states)
 
-        def roll(b: int) -> None:
-            alive[b, : states[b].flight.roll(states[b], chosen[b], rewards[b])] = True
+        def roll(rows: list[int]) -> None:
+            for b in rows:
+                alive[b, : states[b].flight.roll(states[b], chosen[b], rewards[b])] = True
 
-        _each_live(roll, states)
+        threads.run([functools.partial(roll, live[i : i + ROWS_PER_TASK]) for i in range(0, len(live), ROWS_PER_TASK)])
         return rewards, alive
 
     def _check_states(self, states: np.ndarray) -> np.ndarray:
@@ -322,15 +325,9 @@ def _agree(state: State, reward: Any, observation: Any, true_reward: Any, termin
         raise LayoutError("states put back, or the compiled step, do not equal Gymnasium's here")
 
 
-def _each_live(work: Any, states: np.ndarray) -> None:
-    """Calls work(b) for every row whose state is not terminal."""
-    rows = [b for b, state in enumerate(states) if not state.terminated]
-
-    def part(start: int) -> None:
-        for b in rows[start : start + ROWS_PER_TASK]:
-            work(b)
-
-    threads.run([functools.partial(part, start) for start in range(0, len(rows), ROWS_PER_TASK)])
+def _live(states: np.ndarray) -> list[int]:
+    """Rows whose state is not terminal."""
+    return [b for b, state in enumerate(states) if not state.terminated]
 
 
 def _name(flat: bool) -> str:
