@@ -33,9 +33,10 @@ class Population:
     commits: tuple[str, ...]  # code that trained the agents
     digests: dict[tuple[int, int], str]  # by seed and step
 
-    def shards(self, size: int) -> list[tuple[int, ...]]:
-        """Cuts the seeds into tuples of at most `size`."""
-        return [self.seeds[i : i + size] for i in range(0, len(self.seeds), size)]
+    def shards(self, size: int, count: int = 0) -> list[tuple[int, ...]]:
+        """Cuts the first `count` seeds (0: all) into tuples of at most `size`."""
+        seeds = self.seeds[: count or None]
+        return [seeds[i : i + size] for i in range(0, len(seeds), size)]
 
     def agents(self, seeds: tuple[int, ...], step: int, device: str) -> "Agents":
         """Loads the nets of some seeds at one step."""

@@ -94,6 +94,7 @@ class PriorEffect:
 class Planning:
     """Fig 7."""
 
+    seeds: int = 0  # how many of the population plan, lowest first; 0: all
     episodes: int = 3  # per seed and planner
     steps: tuple[int, ...] = (500, 2_000, 10_000, 100_000)  # checkpoints
     horizon: int = 16  # study: planning horizon
@@ -102,6 +103,8 @@ class Planning:
     def __post_init__(self) -> None:
         """Refuses impossible values."""
         _at_least_one(self, "planning", "episodes", "horizon")
+        if self.seeds < 0:
+            raise ValueError(f"planning.seeds is {self.seeds}, it must be 0 (all) or more")
         _check_ascending("planning.steps", self.steps, least=0)
         _check_ascending("planning.budgets", self.budgets, least=1)
 
@@ -175,7 +178,8 @@ def _lunar_lander(steps: tuple[int, ...], *, prior_effect: int) -> Settings:
         sequences=Sequences(states=40, length=4, steps=steps),  # study: 4^4 = 256 sequences
         cross_checkpoint=CrossCheckpoint(states=8, samples=64),
         prior_effect=PriorEffect(states=20, step=prior_effect, horizon=128),  # study: planning horizon
-        planning=Planning(episodes=1, steps=steps, horizon=128),
+        # a true step costs 17 microseconds, a decision up to 128 rollouts: hours for 30 seeds
+        planning=Planning(seeds=10, episodes=1, steps=steps, horizon=128),
     )
 
 

@@ -81,15 +81,17 @@ def run(
     analysis = ANALYSES[name]
     own = getattr(settings, name)
     cells = [
-        (seeds, step) for step in analysis.steps(population, settings) for seeds in population.shards(settings.shard)
+        (seeds, step)
+        for step in analysis.steps(population, settings)
+        for seeds in population.shards(settings.shard, getattr(own, "seeds", 0))
     ]
     bank_units = {
         (seeds, step): banks.unit(population, settings.bank, seeds, step, folder, device) for seeds, step in cells
     }
     if analysis.uses_bank:
         units.complete(list(bank_units.values()), jobs=jobs, console=console)
-    # which steps are chosen decides what is measured, not what comes out
-    measured_with = {key: value for key, value in vars(own).items() if key not in ("step", "steps")}
+    # which steps and seeds are chosen decides what is measured, not what comes out
+    measured_with = {key: value for key, value in vars(own).items() if key not in ("step", "steps", "seeds")}
     work = []
     for seeds, step in cells:
         read_steps = population.steps if analysis.compares else (step,)
@@ -128,7 +130,7 @@ def run(
         "commit": commit(),
         "checkpoint_commits": population.commits,
         "versions": versions(),
-        "seeds": population.seeds,
+        "seeds": sorted({seed for seeds, _ in cells for seed in seeds}),
     }
     path.with_suffix(".json").write_text(json.dumps(provenance, indent=1) + "\n")
     return path

@@ -75,6 +75,8 @@ def test_shards(tiny: Population):
     assert tiny.shards(1) == [(0,), (1,), (2,)]
     assert tiny.shards(2) == [(0, 1), (2,)]
     assert tiny.shards(3) == tiny.shards(50) == [(0, 1, 2)]
+    assert tiny.shards(1, 2) == [(0,), (1,)]
+    assert tiny.shards(2, 50) == [(0, 1), (2,)]
 
 
 @pytest.mark.parametrize("seeds", [None, (0, 1, 5)])

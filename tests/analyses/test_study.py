@@ -420,6 +420,16 @@ def test_other_seeds_add_their_own_units(tiny_root: Path, settings: Settings, tm
         assert sorted(set(table(tmp_path, "returns").seed)) == list(seeds)
 
 
+def test_an_analysis_of_fewer_seeds(tiny: Population, settings: Settings, tmp_path: Path):
+    for seeds, new in ((2, 2 * 2), (0, 2)):  # two checkpoints; 0: all three seeds
+        before = work(tmp_path)
+        path = run("planning", tiny, changed(settings, "planning", seeds=seeds), tmp_path)
+        assert added(before, work(tmp_path)) == {"planning": new}
+        there = list(range(seeds or 3))
+        assert sorted(set(table(tmp_path, "planning").seed)) == there
+        assert json.loads(path.with_suffix(".json").read_text())["seeds"] == there
+
+
 @pytest.mark.parametrize("shard", [2, 3])
 def test_tables_do_not_depend_on_the_shard(
     done: Path, tiny: Population, settings: Settings, tmp_path: Path, shard: int
@@ -487,6 +497,7 @@ def test_steps_that_are_no_checkpoints(tiny: Population, settings: Settings, tmp
         ("prior_effect", {"budgets": ()}, "prior_effect.budgets is (): one or more values are needed"),
         ("prior_effect", {"budgets": (0, 2)}, "prior_effect.budgets is (0, 2): "),
         ("planning", {"episodes": 0}, "planning.episodes is 0, at least 1 is needed"),
+        ("planning", {"seeds": -1}, "planning.seeds is -1, it must be 0 (all) or more"),
         ("planning", {"horizon": 0}, "planning.horizon is 0, at least 1 is needed"),
         ("planning", {"budgets": (4, 4)}, "planning.budgets is (4, 4): one or more values are needed, ascending"),
         ("planning", {"steps": ()}, "planning.steps is (): one or more values are needed"),
