@@ -13,6 +13,7 @@ not: the caller counts steps.
 
 import json
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -183,6 +184,16 @@ class Environment(ABC):
             raise self._error(f"states must have shape [{allowed}], got {list(states.shape)}")
         return states
 
+    def _check_objects(self, states: np.ndarray, kind: type) -> np.ndarray:
+        """`_check_states` where a state is an object of some kind."""
+        if not isinstance(states, np.ndarray) or states.dtype != object or states.ndim != 1:
+            got = f"{states.dtype} {list(states.shape)}" if isinstance(states, np.ndarray) else type(states).__name__
+            raise self._error(f"states must be an object array [B], got {got}")
+        for state in states:
+            if not isinstance(state, kind):
+                raise self._error(f"states must hold {kind.__name__} objects, got {type(state).__name__}")
+        return states
+
     def _check_actions(self, actions: ArrayLike, what: str, shape: tuple[int | None, ...]) -> NDArray[np.integer[Any]]:
         """Returns the actions as an integer array of the shape (None: any length), or raises."""
         array = np.asarray(actions)
@@ -212,3 +223,10 @@ class Environment(ABC):
 
     def _error(self, message: str) -> ValueError:
         return ValueError(f"{self.name}: {message}")
+
+
+def object_array(values: Sequence[object]) -> np.ndarray:
+    """Returns the values as `[B]` objects, also for B = 0."""
+    array = np.empty(len(values), object)
+    array[:] = values
+    return array

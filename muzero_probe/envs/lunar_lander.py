@@ -20,7 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from muzero_probe import threads
 from muzero_probe.envs import lunar_kernels
-from muzero_probe.envs.base import Environment, StepResult
+from muzero_probe.envs.base import Environment, StepResult, object_array
 from muzero_probe.envs.box2d_image import LayoutError, Memory, function
 from muzero_probe.envs.replayed import Replayed
 
@@ -188,7 +188,7 @@ class LunarLander(Environment):
 
     def reset(self, seeds: ArrayLike) -> tuple[np.ndarray, NDArray[np.float32]]:
         """Starts B episodes in worlds of their own."""
-        states = _objects([_Flight(seed, self._flat).start for seed in self._check_seeds(seeds)])
+        states = object_array([_Flight(seed, self._flat).start for seed in self._check_seeds(seeds)])
         return states, self.observe(states)
 
     def observe(self, states: np.ndarray) -> NDArray[np.float32]:
@@ -231,12 +231,7 @@ class LunarLander(Environment):
         return rewards, alive
 
     def _check_states(self, states: np.ndarray) -> np.ndarray:
-        if not isinstance(states, np.ndarray) or states.dtype != object or states.ndim != 1:
-            got = f"{states.dtype} {list(states.shape)}" if isinstance(states, np.ndarray) else type(states).__name__
-            raise self._error(f"states must be an object array [B], got {got}")
-        for state in states:
-            if not isinstance(state, State):
-                raise self._error(f"states must hold State objects, got {type(state).__name__}")
+        for state in self._check_objects(states, State):
             if state.flight.flat != self._flat:
                 raise self._error(f"states must be of its own ground, got one of {_name(state.flight.flat)}")
         return states
@@ -257,7 +252,7 @@ class LunarLander(Environment):
             states.append(
                 flights[seed].follow(start, actions, np.empty(len(actions), np.float32)) if actions else start
             )
-        return _objects(states)
+        return object_array(states)
 
 
 class ReplayedLunarLander(Replayed):
@@ -332,10 +327,3 @@ def _live(states: np.ndarray) -> list[int]:
 
 def _name(flat: bool) -> str:
     return NAME + ("-flat" if flat else "")
-
-
-def _objects(values: list[State]) -> np.ndarray:
-    """Returns the values as `[B]` objects, also for B = 0."""
-    array = np.empty(len(values), object)
-    array[:] = values
-    return array

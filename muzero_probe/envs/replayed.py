@@ -14,7 +14,7 @@ import gymnasium
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from muzero_probe.envs.base import Environment, StepResult
+from muzero_probe.envs.base import Environment, StepResult, object_array
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class Replayed(Environment):
 
     def reset(self, seeds: ArrayLike) -> tuple[np.ndarray, NDArray[np.float32]]:
         """Returns one empty prefix per seed, and what each reset shows."""
-        states = _object_array([Prefix(seed, ()) for seed in self._check_seeds(seeds)])
+        states = object_array([Prefix(seed, ()) for seed in self._check_seeds(seeds)])
         return states, self.observe(states)
 
     def observe(self, states: np.ndarray) -> NDArray[np.float32]:
@@ -139,13 +139,7 @@ class Replayed(Environment):
         return observation, float(reward), bool(terminated)
 
     def _check_states(self, states: np.ndarray) -> np.ndarray:
-        if not isinstance(states, np.ndarray) or states.dtype != object or states.ndim != 1:
-            got = f"{states.dtype} {list(states.shape)}" if isinstance(states, np.ndarray) else type(states).__name__
-            raise self._error(f"states must be an object array [B], got {got}")
-        for state in states:
-            if not isinstance(state, Prefix):
-                raise self._error(f"states must hold Prefix objects, got {type(state).__name__}")
-        return states
+        return self._check_objects(states, Prefix)
 
     def _pack(self, states: np.ndarray) -> bytes:
         return json.dumps([[state.seed, state.actions] for state in states]).encode()
@@ -155,11 +149,4 @@ class Replayed(Environment):
         for seed, actions in entries:
             self._check_seeds([seed])
             self._check_actions(actions, "actions", (None,))
-        return _object_array([Prefix(seed, actions) for seed, actions in entries])
-
-
-def _object_array(values: list[Prefix]) -> np.ndarray:
-    """Returns the values as `[B]` objects, also for B = 0."""
-    array = np.empty(len(values), object)
-    array[:] = values
-    return array
+        return object_array([Prefix(seed, actions) for seed, actions in entries])
