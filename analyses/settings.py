@@ -171,7 +171,7 @@ def _cartpole_smoke() -> Settings:
 
 
 def _lunar_lander(steps: tuple[int, ...], *, prior_effect: int) -> Settings:
-    """At discount 0.999 and 4 actions: sampled sequences where 4^10 are too many, long plans, few episodes."""
+    """With 4 actions and long plans: sampled sequences where 4^10 are too many, few episodes."""
     return Settings(
         bank=Bank(episodes=6, states=40),
         own_policy=OwnPolicy(states=40, samples=64),

@@ -37,7 +37,7 @@ def env() -> LunarLander:
     return LunarLander()
 
 
-def episode(seed: int, *, clumsiness: float, stay: int = 0) -> list[int]:
+def episode(seed: int, *, clumsiness: float) -> list[int]:
     """Actions of Gymnasium's landing heuristic, some of them replaced by random ones, to the end of the episode."""
     rng = np.random.default_rng(seed)
     game = DeterministicLunarLander()
