@@ -1,7 +1,8 @@
 """Updates of S agents: gradient, per-seed clipping, Adam.
 
 On a CPU every seed is a task of its own that runs all updates of a block in compiled code, so that nothing
-waits between updates. On another device torch makes one update of all seeds at a time.
+waits between updates. On another device torch makes one update of all seeds at a time; on CUDA the many small
+kernels of a gradient are captured in one graph.
 """
 
 from functools import partial
@@ -31,6 +32,9 @@ class Learner:
         self.step = 0  # updates made
         self.first = torch.zeros_like(theta)  # Adam's moments
         self.second = torch.zeros_like(theta)
+        gradient = partial(clipped_gradient, nets, config.gradient_norm)
+        captured = theta.device.type == "cuda"
+        self._gradient = torch.compile(gradient, backend="cudagraphs", dynamic=False) if captured else gradient
 
     def update(self, batch: Batch) -> dict[str, np.ndarray]:
         """Makes one update per leading entry of the batch.
@@ -49,31 +53,30 @@ class Learner:
             nets = (self.nets.dims, self.nets.value_support.low, self.nets.reward_support.low)
             threads.run([partial(updates.update, s, *state, *limits, *nets, batch, metrics) for s in range(seeds)])
         else:
-            metrics = np.sum([self._update_all(u, batch, rates[u]) for u in range(U)], 0)
+            metrics = self._update_all(batch, rates)
         self.step += U
         metrics[:, :4] /= U
         names = ("reward_loss", "value_loss", "policy_loss", "gradient_norm", "skipped")
         return {name: metrics[:, i] for i, name in enumerate(names)}
 
-    def _update_all(self, u: int, batch: Batch, rate: float) -> np.ndarray:
-        """One update of all seeds in torch operations, on any device; the same arithmetic up to rounding."""
+    def _update_all(self, batch: Batch, rates: np.ndarray) -> np.ndarray:
+        """All updates of all seeds in torch operations, on any device; the same arithmetic up to rounding.
+
+        The batches go to the device together and the metrics come back together: between, the host waits for nothing.
+        """
         device = self.theta.device
-        fields = (torch.as_tensor(field[u], device=device) for field in batch)
-        theta = self.theta.detach().requires_grad_()
-        losses = mlp.losses(self.nets, theta, *fields)
-        (gradient,) = torch.autograd.grad(losses.sum(), theta)
-        norms = gradient.norm(dim=1)
-        finite = norms.isfinite()
-        factor = torch.where(finite, (self.config.gradient_norm / (norms + 1e-6)).clamp(max=1.0), 0.0)
-        gradient.nan_to_num_(0.0, 0.0, 0.0).mul_(factor[:, None])
-        step = torch.tensor(float(self.step + u))
-        with torch.no_grad():
+        fields = [torch.as_tensor(field, device=device) for field in batch]
+        total = torch.zeros(len(self.theta), 5, dtype=torch.float64, device=device)
+        for u, rate in enumerate(rates):
+            gradient, losses, norms = self._gradient(self.theta, *(field[u] for field in fields))
+            step = torch.tensor(float(self.step + u))
             adam(
                 [self.theta], [gradient], [self.first], [self.second], [], [step],
-                amsgrad=False, maximize=False, lr=rate, weight_decay=self.config.weight_decay,
+                amsgrad=False, maximize=False, lr=float(rate), weight_decay=self.config.weight_decay,
                 beta1=updates.BETA1, beta2=updates.BETA2, eps=updates.ADAM_EPSILON,
             )  # fmt: skip
-        return torch.cat([losses.detach(), norms[:, None], ~finite[:, None]], 1).double().cpu().numpy()
+            total += torch.cat([losses, norms[:, None], ~norms.isfinite()[:, None]], 1)
+        return total.cpu().numpy()
 
     def state_dict(self) -> dict[str, np.ndarray]:
         """Returns parameters and Adam's moments, [S, P] each, and the step."""
@@ -85,3 +88,28 @@ class Learner:
         self.step = int(state["step"])
         for name, tensor in (("theta", self.theta), ("exp_avg", self.first), ("exp_avg_sq", self.second)):
             tensor.copy_(torch.as_tensor(state[name]))
+
+
+def clipped_gradient(
+    nets: Mlp, limit: float, theta: torch.Tensor, *fields: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Returns the gradient of one update, clipped seed by seed; one that is not finite is 0.
+
+    Args:
+        nets: sizes.
+        limit: largest norm.
+        theta: [S, P].
+        fields: one update's part of `Batch`, [S, ...] each.
+
+    Returns:
+        Gradient [S, P], losses [S, 3], norms before clipping [S].
+    """
+
+    def loss(theta: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        terms = mlp.losses(nets, theta, *fields)
+        return terms.sum(), terms
+
+    gradient, terms = torch.func.grad(loss, has_aux=True)(theta)
+    norms = gradient.norm(dim=1)
+    factor = torch.where(norms.isfinite(), (limit / (norms + 1e-6)).clamp(max=1.0), 0.0)
+    return gradient.nan_to_num(0.0, 0.0, 0.0) * factor[:, None], terms, norms

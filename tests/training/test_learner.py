@@ -1,5 +1,6 @@
 """Is an update Adam on the clipped gradient of the study's loss, for every seed on its own?"""
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 import torch
 
 from muzero_probe.config import TrainingConfig
-from muzero_probe.training.learner import Learner
+from muzero_probe.training.learner import Learner, clipped_gradient
 from muzero_probe.training.replay import Batch
 from tests.doubles import random_batch, random_nets, random_theta, tiny_training
 from tests.reference import loss as reference
@@ -133,6 +134,17 @@ def test_compiled_updates_equal_those_of_other_devices(decay: float):
         # Adam divides by the gradient's size: where that is rounding noise, so is the update
         close = np.isclose(other.state_dict()[name], array, rtol=1e-3, atol=1e-6)
         assert close.mean() > 0.99, name
+
+
+def test_the_gradient_of_other_devices_can_be_captured_whole():
+    """As one graph, which is what CUDA replays; a graph that breaks would be refused."""
+    drawn = batch()
+    theta = random_theta(NETS, seeds=S)
+    arguments = (theta, *(torch.as_tensor(field[0]) for field in drawn))
+    gradient = partial(clipped_gradient, NETS, 0.1)
+    captured = torch.compile(gradient, backend="aot_eager", fullgraph=True, dynamic=False)
+    for found, expected in zip(captured(*arguments), gradient(*arguments), strict=True):
+        torch.testing.assert_close(found, expected)
 
 
 @pytest.mark.parametrize("seed", [0, 3, 4])
