@@ -206,7 +206,7 @@ def _cartpole_smoke() -> Config:
 def _lunar_lander(**training: Any) -> Config:
     """What all sizes of the study share. Rewards are the environment's own, -100 to 100 in one step.
 
-    "Measured" here: one run each of 4 seeds (1000 to 1003), schedules over 30,000 steps; the README lists all eight.
+    "Measured" here: one run each of 4 seeds (1000 to 1003), schedules over 30,000 steps; the README lists them all.
     """
     return Config(
         agent="lunar_lander",
