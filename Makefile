@@ -1,6 +1,7 @@
 # The study on one screen. Every target sets itself up: Python 3.11+ with venv is all that it needs.
 #   make figures                        train, analyse and draw (PROFILE=quick AGENT=cartpole)
 #   make figures PROFILE=paper          the full population: hours
+#   make study                          draw the committed tables of all agents side by side
 PYTHON  ?= python3
 PROFILE ?= quick
 AGENT   ?= cartpole
@@ -12,13 +13,16 @@ BIN     := .venv/bin
 select  := --profile $(PROFILE) --agent $(AGENT)
 seeds   := $(if $(SEEDS),--seeds $(SEEDS))
 
-.PHONY: figures train-seeds analyses redraw test check format bench tiny clean
+.PHONY: figures study train-seeds analyses redraw test check format bench tiny clean
 
 figures: redraw
 
 redraw: analyses
 	$(BIN)/python -m figures --profile $(PROFILE)
 	$(BIN)/python -m analyses.claims $(select)
+
+study: .venv/run
+	$(BIN)/python -m figures --profile study --agent paper/cartpole --agent desk/lunar_lander
 
 analyses: train-seeds
 	$(BIN)/python -m analyses $(select) $(seeds) --device $(DEVICE)

@@ -35,10 +35,12 @@ def draw(tables: Mapping[str, pd.DataFrame]) -> Figure:
         for horizon, shade in zip(horizons, shades, strict=True):
             style.line(axes, table.loc[table["horizon"] == horizon], "step", color=shade)
         style.step_axis(axes, table["step"])
-        # untrained models err a hundred times more than trained ones; an error of 0 can be shown, too
-        axes.set_yscale("symlog", linthresh=LINEAR_BELOW, linscale=0.4)
+        # untrained models err a hundred times more than trained ones
+        axes.set_yscale("log")
+        if table["mean"].min() < LINEAR_BELOW:  # an error of 0 can be shown, too
+            axes.set_yscale("symlog", linthresh=LINEAR_BELOW, linscale=0.4)
+            axes.set_ylim(bottom=0)
         axes.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{y:g}"))
-        axes.set_ylim(bottom=0)
         axes.set_title(f"{style.agent_name(agent)}\n{style.seeds_name(table.loc[:, 'n'])}")
         axes.set_xlabel(style.STEP)
     grid[0, 0].set_ylabel(style.ERROR)

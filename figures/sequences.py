@@ -52,6 +52,8 @@ def draw(tables: Mapping[str, pd.DataFrame]) -> Figure:
         twins[-1].set_ylabel(style.ERROR, color=style.VERMILION)
         for twin in twins[:-1]:
             twin.tick_params(labelright=False)
+        # a shorter row's right axis has room beside it; the columns need not make any
+        twins[-1].yaxis.set_in_layout(len(twins) == columns)
     style.legend(figure, entries)
     return figure
 

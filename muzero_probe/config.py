@@ -218,8 +218,8 @@ def _lunar_lander(**training: Any) -> Config:
             reward_high=10,
         ),
         # the study has 0.999. Measured together with n_step: return while training, steps 15,000 to 18,000, was 31 with
-        # 0.999 and 50, 33 with 0.999 and 15 (65 % of greedy episodes hover to the time limit), 93 with 0.99 and 20 (5 %
-        # hover at temperature 0.25), 123 with 0.98 and 10 (35 % hover). 0.98 was given up after a run of reported seeds
+        # 0.999 and 50, 33 with 0.999 and 15 (65 % of greedy episodes reach the time limit), 93 with 0.99 and 20 (5 %
+        # at temperature 0.25), 123 with 0.98 and 10 (35 %). 0.98 was given up after a run of reported seeds
         search=SearchConfig(discount=0.99),
         training=TrainingConfig(
             **{
