@@ -11,7 +11,9 @@ from analyses.settings import CrossCheckpoint
 from analyses.units import Unit
 
 
-def measure(agents: Agents, own: CrossCheckpoint, *, bank: Unit, others: dict[int, Agents]) -> pd.DataFrame:
+def measure(
+    agents: Agents, own: CrossCheckpoint, *, bank: Unit, others: dict[int, Agents], **_: object
+) -> pd.DataFrame:
     """Returns a row per seed and behaving checkpoint."""
     K = agents.config.training.unroll_steps
     rows = []

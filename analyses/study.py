@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from rich.console import Console
@@ -24,6 +25,8 @@ class Analysis:
     steps: Callable[[Population, Settings], tuple[int, ...]]
     uses_bank: bool
     compares: bool = False  # whether a unit reads all checkpoints of its seeds, not only its own
+    # a unit that serves all checkpoints of some seeds: (population, own settings, seeds, folder of units)
+    shared: Callable[[Population, Any, tuple[int, ...], Path], Unit] | None = None
 
 
 def _all_steps(population: Population, settings: Settings) -> tuple[int, ...]:
@@ -48,6 +51,7 @@ ANALYSES: dict[str, Analysis] = {
         measure=planning.measure,
         steps=lambda p, s: select_steps(p, s.planning.steps, "planning"),
         uses_bank=False,
+        shared=planning.free_search,
     ),
 }
 
@@ -90,22 +94,26 @@ def run(
     }
     if analysis.uses_bank:
         units.complete(list(bank_units.values()), jobs=jobs, console=console)
+    shared_units = {seeds: analysis.shared(population, own, seeds, folder) for seeds, _ in cells if analysis.shared}
+    units.complete(list(shared_units.values()), jobs=jobs, console=console)
     # which steps and seeds are chosen decides what is measured, not what comes out
     measured_with = {key: value for key, value in vars(own).items() if key not in ("step", "steps", "seeds")}
     work = []
     for seeds, step in cells:
         read_steps = population.steps if analysis.compares else (step,)
         bank = bank_units[seeds, step] if analysis.uses_bank else None
+        shared = shared_units.get(seeds)
+        needed = bank or shared
         work.append(
             Unit(
                 name=name,
                 label=f"{population.profile}_{population.agent}_{seeds[0]:03d}-{seeds[-1]:03d}_{step:08d}",
-                measure=partial(_measure, analysis, population, own, seeds, step, bank, device),
+                measure=partial(_measure, analysis, population, own, seeds, step, bank, shared, device),
                 depends=(
                     measured_with,
                     [population.digests[seed, s] for seed in seeds for s in read_steps],
                     step,
-                    bank.path.name if bank else None,
+                    needed.path.name if needed else None,
                 ),
                 folder=folder,
                 write=units.write_rows,
@@ -143,10 +151,11 @@ def _measure(
     seeds: tuple[int, ...],
     step: int,
     bank: Unit | None,
+    shared: Unit | None,
     device: str,
 ) -> pd.DataFrame:
     agents = population.agents(seeds, step, device)
     others = {}
     if analysis.compares:
         others = {other: population.agents(seeds, other, device) for other in population.steps}
-    return analysis.measure(agents, own, bank=bank, others=others)
+    return analysis.measure(agents, own, bank=bank, others=others, shared=shared)

@@ -22,7 +22,7 @@ PlanningModel = Literal["learned", "true"]
 
 def play_planner(
     env: Environment,
-    agents: LearnedModel,
+    agents: LearnedModel | None,
     starts: np.ndarray,
     config: SearchConfig,
     *,
@@ -35,22 +35,28 @@ def play_planner(
 
     Args:
         env: the environment.
-        agents: learned model and policy prior of every row; B rows.
+        agents: learned model and policy prior of every row; B rows. None will do for true model and uniform prior.
         starts: [B] environment seeds.
         config: search settings; `simulations` per step.
         model: what the search plans with.
         prior: with the true model the policy prior is pi_theta(. | h(s)) at the real state of each node.
         horizon: planning horizon, steps from the root.
         keys: [B] uint64 streams of rollouts and of ties.
+
+    Raises:
+        ValueError: if the planner needs agents and has none.
     """
+    if agents is None and (model, prior) != ("true", "uniform"):
+        raise ValueError(f"a planner with the {model} model and the {prior} prior needs agents")
     leaf = RolloutLeaf(horizon=horizon)
 
     def act(rows: np.ndarray, states: np.ndarray, observations: np.ndarray, time: int) -> np.ndarray:
         now = advance(keys[rows], time)
-        if model == "learned":
-            result = search(agents.rows(rows), observations, config, prior=prior, leaf=leaf, keys=now)
+        of_rows = agents and agents.rows(rows)
+        if of_rows and model == "learned":
+            result = search(of_rows, observations, config, prior=prior, leaf=leaf, keys=now)
         else:
-            truth = TrueModel(env, agents.rows(rows) if prior == "policy" else None)
+            truth = TrueModel(env, of_rows if prior == "policy" else None)
             result = search(truth, states, config, prior=prior, leaf=leaf, keys=now)
         return most_visited(result.visits, uniforms(now))
 

@@ -76,7 +76,9 @@ def test_settings_are_the_profile_s_but_for_what_is_given(tiny_root: Path, tmp_p
     made = json.loads((tmp_path / "tables" / "smoke" / "cartpole" / "planning.json").read_text())
     smoke = SETTINGS["cartpole"]["smoke"]().planning
     assert made["settings"] == vars(smoke) | {"steps": list(smoke.steps), "budgets": [1, 3]}
-    assert len(list((tmp_path / "units" / "planning").iterdir())) == 2  # shards of 2 and 1
+    assert (
+        len(list((tmp_path / "units" / "planning").iterdir())) == 2 * 2
+    )  # shards of 2 and 1: free search, a checkpoint
 
 
 @pytest.mark.parametrize("profile", ["smoke", "quick", "paper"])

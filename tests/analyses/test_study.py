@@ -21,7 +21,7 @@ from analyses.study import ANALYSES
 from figures import __main__ as figures
 from muzero_probe.checkpoints import CheckpointError
 from muzero_probe.config import PRESETS, preset
-from muzero_probe.probes.episodes import play
+from muzero_probe.probes.episodes import play, reset_seeds
 from muzero_probe.probes.planning import play_planner, play_prior
 from muzero_probe.probes.prior_effect import prior_effect
 from muzero_probe.probes.value_error import PolicyError
@@ -281,8 +281,8 @@ def test_returns_are_means_over_episodes(done: Path, tiny: Population):
 def test_planning_is_played_by_the_planner_that_the_row_names(done: Path, tiny: Population):
     found = table(done, "planning")
     agents = tiny.agents((1,), 60, "cpu")
-    starts, keys, row_seeds = banks.starts_and_keys(agents, "planning", 2)
-    model = agents.model(row_seeds)
+    starts, keys = reset_seeds(1, "planning starts", 2), row_keys(1, "planning keys", 2)
+    model = agents.model(np.zeros(2, int))
     for plans_with, prior, budget in itertools.product(("learned", "true"), ("policy", "uniform"), (3, 9)):
         episodes = play_planner(
             agents.env, model, starts, dataclasses.replace(tiny.config.search, simulations=budget),
@@ -292,6 +292,14 @@ def test_planning_is_played_by_the_planner_that_the_row_names(done: Path, tiny: 
         assert (row.return_mean, row.episodes) == (pytest.approx(episodes.returns.mean(), rel=1e-5), 2)
     row = one_row(found, seed=1, step=60, model="none")
     assert row.return_mean == pytest.approx(play_prior(agents.env, model, starts, keys).returns.mean(), rel=1e-5)
+
+
+def test_free_search_in_the_true_model_is_the_same_at_every_checkpoint(done: Path):
+    """The agent has no part in it; of the other planners, its checkpoint tells."""
+    found = table(done, "planning").set_index(["seed", "model", "prior", "simulations"])
+    early, late = (found[found.step == step].return_mean for step in (0, 60))
+    assert early.loc[:, "true", "uniform"].equals(late.loc[:, "true", "uniform"])
+    assert not early.loc[:, "learned", "policy"].equals(late.loc[:, "learned", "policy"])
 
 
 def test_means_over_states_by_hand():
@@ -391,7 +399,7 @@ def changed(settings: Settings, section: str, **changes: Any) -> Settings:
         ("prior_effect", {"step": 60}, {"prior_effect": 3}),
         ("prior_effect", {"budgets": (2, 3)}, {"prior_effect": 3}),
         ("planning", {"steps": (0, 20, 60)}, {"planning": 3}),
-        ("planning", {"horizon": 3}, {"planning": 6}),
+        ("planning", {"horizon": 3}, {"planning": 9}),  # with free search in the true model, once a seed
         (
             "bank", {"states": 3},
             {"banks": 9, "own_policy": 9, "sequences": 6, "cross_checkpoint": 9, "prior_effect": 3},
@@ -421,7 +429,7 @@ def test_other_seeds_add_their_own_units(tiny_root: Path, settings: Settings, tm
 
 
 def test_an_analysis_of_fewer_seeds(tiny: Population, settings: Settings, tmp_path: Path):
-    for seeds, new in ((2, 2 * 2), (0, 2)):  # two checkpoints; 0: all three seeds
+    for seeds, new in ((2, 2 * 3), (0, 3)):  # two checkpoints and free search; 0: all three seeds
         before = work(tmp_path)
         path = run("planning", tiny, changed(settings, "planning", seeds=seeds), tmp_path)
         assert added(before, work(tmp_path)) == {"planning": new}

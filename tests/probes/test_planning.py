@@ -94,6 +94,22 @@ def test_planners_play_as_recursive_searches_do(environment: str, model: Any, pr
     assert len(set(found.returns)) > 1
 
 
+@pytest.mark.parametrize(("model", "prior"), PLANNERS)
+def test_only_free_search_in_the_truth_needs_no_agents(model: Any, prior: Any):
+    env, agents = setting("wandering", rows=6)
+    starts, keys = np.arange(6), row_keys(0, "test", 6)
+    config = SearchConfig(simulations=5, discount=0.9)
+    if (model, prior) == ("true", "uniform"):
+        alone, given = (
+            play_planner(env, agents_or_none, starts, config, model=model, prior=prior, horizon=4, keys=keys)
+            for agents_or_none in (None, agents)
+        )
+        assert alone.returns.tolist() == given.returns.tolist()
+    else:
+        with pytest.raises(ValueError, match=f"a planner with the {model} model and the {prior} prior needs agents"):
+            play_planner(env, None, starts, config, model=model, prior=prior, horizon=4, keys=keys)
+
+
 def test_planners_differ():
     env, agents = setting("wandering", rows=40)
     keys = row_keys(0, "test", 40)
