@@ -53,11 +53,16 @@ def search_actor(agents: Agents, row_seeds: np.ndarray, keys: np.ndarray):
     return act
 
 
-def starts_and_keys(agents: Agents, purpose: str, episodes: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Returns environment seeds, random streams and seed index of every episode, ascending by seed."""
-    starts = [reset_seeds(seed, f"{purpose} starts", episodes, agents.step) for seed in agents.seeds]
-    keys = [row_keys(seed, f"{purpose} keys", episodes, agents.step) for seed in agents.seeds]
-    row_seeds = np.repeat(np.arange(len(agents.seeds)), episodes)
+def starts_and_keys(
+    seeds: tuple[int, ...], purpose: str, episodes: int, *labels: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Returns environment seeds, random streams and seed index of every episode, ascending by seed.
+
+    Labels tell streams of a seed and a purpose apart: the checkpoint, where its episodes are to be its own.
+    """
+    starts = [reset_seeds(seed, f"{purpose} starts", episodes, *labels) for seed in seeds]
+    keys = [row_keys(seed, f"{purpose} keys", episodes, *labels) for seed in seeds]
+    row_seeds = np.repeat(np.arange(len(seeds)), episodes)
     return np.concatenate(starts), np.concatenate(keys), row_seeds
 
 
@@ -65,7 +70,7 @@ def _measure(
     population: Population, bank: Bank, seeds: tuple[int, ...], step: int, device: str
 ) -> dict[str, np.ndarray]:
     agents = population.agents(seeds, step, device)
-    starts, keys, row_seeds = starts_and_keys(agents, "bank", bank.episodes)
+    starts, keys, row_seeds = starts_and_keys(seeds, "bank", bank.episodes, step)
     episodes = play(agents.env, starts, search_actor(agents, row_seeds, keys), keep_states=True)
     assert episodes.visited is not None and episodes.visited_rows is not None
     drawn = draw_bank(episodes.visited, row_seeds[episodes.visited_rows], list(seeds), bank.states, step)

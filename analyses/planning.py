@@ -10,17 +10,16 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
+from analyses.banks import starts_and_keys
 from analyses.population import Agents, Population
 from analyses.settings import Planning
 from analyses.units import Unit, write_rows
 from muzero_probe.envs import make
-from muzero_probe.probes.episodes import Episodes, reset_seeds
+from muzero_probe.probes.episodes import Episodes
 from muzero_probe.probes.planning import PlanningModel, play_planner, play_prior
 from muzero_probe.search.mcts import Prior
-from muzero_probe.streams import row_keys
 
 OF_THE_AGENT: tuple[tuple[PlanningModel, Prior], ...] = (
     ("learned", "policy"),
@@ -56,7 +55,7 @@ def measure(agents: Agents, own: Planning, *, shared: Unit, **_: object) -> pd.D
         own: settings.
         shared: `free_search` of these seeds.
     """
-    starts, keys, row_seeds = _starts_and_keys(agents.seeds, own.episodes)
+    starts, keys, row_seeds = starts_and_keys(agents.seeds, "planning", own.episodes)
     model = agents.model(row_seeds)
     rows = list(_rows(play_prior(agents.env, model, starts, keys), agents.seeds, own, "none", "policy", 0))
     for plans_with, prior in OF_THE_AGENT:
@@ -74,7 +73,7 @@ def measure(agents: Agents, own: Planning, *, shared: Unit, **_: object) -> pd.D
 
 def _measure_free_search(population: Population, own: Planning, seeds: tuple[int, ...]) -> pd.DataFrame:
     env = make(population.config.environment)
-    starts, keys, _ = _starts_and_keys(seeds, own.episodes)
+    starts, keys, _ = starts_and_keys(seeds, "planning", own.episodes)
     rows = []
     for budget in own.budgets:
         search = dataclasses.replace(population.config.search, simulations=budget)
@@ -97,10 +96,3 @@ def _rows(
             "return_mean": returns.mean(),
             "episodes": own.episodes,
         }
-
-
-def _starts_and_keys(seeds: tuple[int, ...], episodes: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """`banks.starts_and_keys`, but the same at every checkpoint."""
-    starts = [reset_seeds(seed, "planning starts", episodes) for seed in seeds]
-    keys = [row_keys(seed, "planning keys", episodes) for seed in seeds]
-    return np.concatenate(starts), np.concatenate(keys), np.repeat(np.arange(len(seeds)), episodes)

@@ -14,7 +14,7 @@ from muzero_probe.probes.planning import play_prior
 
 def measure(agents: Agents, own: Returns, **_: object) -> pd.DataFrame:
     """Returns a row per seed and policy. Both policies start from the same states."""
-    starts, keys, row_seeds = starts_and_keys(agents, "returns", own.episodes)
+    starts, keys, row_seeds = starts_and_keys(agents.seeds, "returns", own.episodes, agents.step)
     played = {
         "search": play(agents.env, starts, search_actor(agents, row_seeds, keys)),
         "prior": play_prior(agents.env, agents.model(row_seeds), starts, keys),

@@ -53,7 +53,7 @@ def test_a_seed_s_bank_does_not_depend_on_the_shard(tiny: Population, tmp_path: 
 def visits(tiny: Population, *, seed: int, step: int, episodes: int) -> np.ndarray:
     """All states of an agent's bank episodes, with its searches one step at a time."""
     agents = tiny.agents((seed,), step, "cpu")
-    starts, keys, row_seeds = banks.starts_and_keys(agents, "bank", episodes)
+    starts, keys, row_seeds = banks.starts_and_keys(agents.seeds, "bank", episodes, agents.step)
     behaviour = agents.behaviour(row_seeds)
 
     def act(rows: np.ndarray, states: np.ndarray, observations: np.ndarray, time: int) -> np.ndarray:
@@ -110,12 +110,12 @@ def test_actions_are_drawn_from_the_search_policy(tiny: Population):
 
 
 def test_episodes_start_as_the_seed_says(tiny: Population):
-    whole = banks.starts_and_keys(tiny.agents((0, 1, 2), 20, "cpu"), "bank", 4)
+    whole = banks.starts_and_keys((0, 1, 2), "bank", 4, 20)
     assert whole[2].tolist() == [0] * 4 + [1] * 4 + [2] * 4
-    alone = banks.starts_and_keys(tiny.agents((1,), 20, "cpu"), "bank", 4)
+    alone = banks.starts_and_keys((1,), "bank", 4, 20)
     for all_, own in zip(whole[:2], alone[:2], strict=True):
         assert len(set(all_.tolist())) == 12
         assert np.array_equal(all_[4:8], own)
     for other in (("returns", 20), ("bank", 60)):
-        starts, keys, _ = banks.starts_and_keys(tiny.agents((1,), other[1], "cpu"), other[0], 4)
+        starts, keys, _ = banks.starts_and_keys((1,), other[0], 4, other[1])
         assert not set(starts) & set(alone[0]) and not set(keys) & set(alone[1])

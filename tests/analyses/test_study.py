@@ -265,7 +265,7 @@ def test_returns_are_means_over_episodes(done: Path, tiny: Population):
     """Undiscounted, of the search policy and of the prior alone, from the same starts."""
     for seed, step in ((0, 20), (1, 60)):
         agents = tiny.agents((seed,), step, "cpu")
-        starts, keys, row_seeds = banks.starts_and_keys(agents, "returns", 2)
+        starts, keys, row_seeds = banks.starts_and_keys(agents.seeds, "returns", 2, agents.step)
         played = {
             "search": play(agents.env, starts, banks.search_actor(agents, row_seeds, keys)),
             "prior": play_prior(agents.env, agents.model(row_seeds), starts, keys),
