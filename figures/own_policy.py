@@ -37,7 +37,7 @@ def draw(tables: Mapping[str, pd.DataFrame]) -> Figure:
         style.step_axis(axes, table["step"])
         # untrained models err a hundred times more than trained ones
         axes.set_yscale("log")
-        if table["mean"].min() < LINEAR_BELOW:  # an error of 0 can be shown, too
+        if float(table.loc[:, "mean"].min()) < LINEAR_BELOW:  # an error of 0 can be shown, too
             axes.set_yscale("symlog", linthresh=LINEAR_BELOW, linscale=0.4)
             axes.set_ylim(bottom=0)
         axes.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{y:g}"))
