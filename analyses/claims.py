@@ -158,10 +158,16 @@ def show(found: pd.DataFrame) -> str:
         lines.append(f"| **{claim}. {CLAIMS[int(str(claim))]}** |" + " |" * len(steps))
         for quantity, rows in of_claim.groupby("quantity", sort=False):
             cells = {
-                step: f"{m:.3g} ± {se:.2g}" for step, m, se in zip(rows["step"], rows["mean"], rows["se"], strict=True)
+                step: f"{_rounded(m, 3)} ± {_rounded(se, 2)}"
+                for step, m, se in zip(rows["step"], rows["mean"], rows["se"], strict=True)
             }
             lines.append(f"| {quantity} | " + " | ".join(cells.get(step, "") for step in steps) + " |")
     return "\n".join(lines)
+
+
+def _rounded(x: float, digits: int) -> str:
+    """Significant digits without an exponent: 100, not 1e+02."""
+    return f"{float(f'{x:.{digits}g}'):g}"
 
 
 def _read(path: Path) -> pd.DataFrame:

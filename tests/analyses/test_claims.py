@@ -103,6 +103,11 @@ def test_a_task_whose_rewards_tell_nothing_of_terminations(tables: dict[str, pd.
     assert sorted(set(found["claim"])) == sorted(claims.CLAIMS)
 
 
+def test_large_errors_are_shown_without_exponents():
+    found = pd.DataFrame({"claim": [1], "quantity": ["q"], "step": [500], "mean": [-1234.0], "se": [102.4], "n": [3]})
+    assert claims.show(found).splitlines()[-1] == "| q | -1230 ± 100 |"
+
+
 def test_every_claim_is_shown(tables: dict[str, pd.DataFrame]):
     shown = claims.show(claims.evidence(tables))
     for number, text in claims.CLAIMS.items():
