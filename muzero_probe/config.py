@@ -57,6 +57,18 @@ class NetsConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ImageNetsConfig(NetsConfig):
+    """Sizes where h starts with a convolution of 3 x 3 windows."""
+
+    filters: int = 16  # of the convolution; MinAtar's own agents (Young and Tian 2019)
+
+    def __post_init__(self) -> None:
+        """Refuses impossible values."""
+        super().__post_init__()
+        _at_least(self, "nets", 1, "filters")
+
+
+@dataclass(frozen=True, kw_only=True)
 class TrainingConfig:
     """How an agent is trained."""
 
@@ -160,7 +172,8 @@ class Config:
         names = {f.name for f in dataclasses.fields(Config)}
         if values.keys() != names:
             raise ValueError(f"config: {sorted(values.keys() ^ names)} unknown or missing")
-        sections = {"nets": NetsConfig, "search": SearchConfig, "training": TrainingConfig}
+        nets = ImageNetsConfig if "filters" in values["nets"] else NetsConfig
+        sections = {"nets": nets, "search": SearchConfig, "training": TrainingConfig}
         built = {}
         for name, kind in sections.items():
             given = dict(values.get(name, {}))

@@ -5,6 +5,7 @@ axis, and that is all. `row_keys`-style identities, seeds and environments stay 
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -104,7 +105,7 @@ class LearnedModel:
                 f"observations have {observations.shape[1]} entries, the nets take {self.nets.observation}"
             )
         if not self._compiled:
-            return self._on_device(mlp.representation, observations)
+            return self._on_device(partial(mlp.representation, self.nets), observations)
         latents = np.empty((B, self.nets.latent), np.float32)
         values = np.empty(B, np.float32)
         logits = np.empty((B, self.nets.actions), np.float32)

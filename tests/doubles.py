@@ -1,5 +1,6 @@
 """Stand-ins that tests share: random nets, models given as tables, the torch path forced onto the CPU."""
 
+import math
 from typing import Any
 
 import numba
@@ -25,9 +26,13 @@ def random_nets(
     hidden: int = 16,
     value: tuple[int, int] = (-3, 10),
     reward: tuple[int, int] = (-2, 2),
+    image: tuple[int, int, int] = (0, 0, 0),
+    filters: int = 0,
 ) -> Mlp:
     return Mlp(
-        observation=observation,
+        observation=math.prod(image) if filters else observation,
+        image=image,
+        filters=filters,
         actions=actions,
         latent=latent,
         hidden=hidden,

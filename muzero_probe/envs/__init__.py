@@ -27,10 +27,17 @@ def _lunar_lander() -> Environment:
     return lunar_lander()
 
 
+def _minatar() -> Environment:
+    from muzero_probe.envs.minatar import Breakout
+
+    return Breakout()
+
+
 # Each key is the `name` of what its value builds.
 _BUILDERS: dict[str, Callable[[], Environment]] = {
     "cartpole": CartPole,
     "lunar_lander": _lunar_lander,
+    "minatar": _minatar,
     "chain-5": planted.chain,
     "tree-3x2": planted.tree,
     "bandit-3": planted.bandit,

@@ -6,9 +6,28 @@ vectors of rows.
 
 import numpy as np
 
-from muzero_probe.nets.kernels import SCALE_FLOOR, exp, jit, scale_scalar
+from muzero_probe.nets.kernels import SCALE_FLOOR, WINDOW, exp, jit, scale_scalar
 
 LEAST_CHANCE = np.float32(1e-30)  # whose logarithm is taken
+
+
+@jit
+def windows(observations, image):
+    """What every 3 x 3 window of the images [B, O] sees: [9 * planes, places * B], a place's rows side by side."""
+    height, width, planes, _ = image
+    B = observations.shape[0]
+    rows, columns = height - WINDOW + 1, width - WINDOW + 1
+    out = np.empty((WINDOW * WINDOW * planes, rows * columns * B), np.float32)
+    pixels = observations.T.copy()
+    for r in range(WINDOW):
+        for c in range(WINDOW):
+            for k in range(planes):
+                seen = out[(r * WINDOW + c) * planes + k]
+                for top in range(rows):
+                    for left in range(columns):
+                        at = (top * columns + left) * B
+                        seen[at : at + B] = pixels[((top + r) * width + left + c) * planes + k]
+    return out
 
 
 @jit

@@ -6,7 +6,8 @@ functions release the interpreter lock and run on one thread.
 
 A row's result does not depend on the other rows, nor on how many there are: products are at least two rows
 high and a multiple of 16 columns wide, where BLAS computes every row alike. `dims` is always
-(observation, latent, hidden, actions, value atoms, reward atoms).
+(observation, latent, hidden, actions, value atoms, reward atoms, (height, width, planes, filters)), the last for
+an h that starts with a convolution; it has 0 filters otherwise.
 """
 
 import numba
@@ -14,6 +15,7 @@ import numpy as np
 
 from muzero_probe.support import EPSILON
 
+WINDOW = 3  # side of a convolution's window
 TILE = 64  # rows of one inference pass: a 64 x 64 float32 block fits the first-level cache
 SCALE_FLOOR = np.float32(1e-5)  # smallest range that the min-max scaling divides by
 
@@ -144,16 +146,39 @@ def _segment_end(row_seeds, start):
 
 
 @jit
+def first_layer(dims):
+    """Inputs and outputs of h's first layer, and at how many places of an observation it is applied."""
+    height, width, planes, filters = dims[6]
+    if filters == 0:
+        return dims[0], dims[2], 1
+    return WINDOW * WINDOW * planes, filters, (height - WINDOW + 1) * (width - WINDOW + 1)
+
+
+@jit
+def h_layers(theta, dims):
+    """Views of h's two layers: w1 [in, out], b1, w2 [out * places, latent], b2."""
+    n_in, n_out, places = first_layer(dims)
+    latent = dims[1]
+    w1 = _matrix(theta, 0, n_in, n_out)
+    at = n_in * n_out
+    b1 = theta[at : at + n_out]
+    at += n_out
+    w2 = _matrix(theta, at, n_out * places, latent)
+    at += n_out * places * latent
+    return w1, b1, w2, theta[at : at + latent]
+
+
+@jit
 def offsets(dims):
-    """Offsets of the parameter groups h, g, reward, value, policy in a seed's flat vector."""
-    observation, latent, hidden, actions, value_atoms, reward_atoms = dims
-    h = 0
-    g = h + observation * hidden + hidden + hidden * latent + latent
+    """Offsets of the parameter groups g, reward, value, policy behind h in a seed's flat vector."""
+    _, latent, hidden, actions, value_atoms, reward_atoms, _ = dims
+    n_in, n_out, places = first_layer(dims)
+    g = n_in * n_out + n_out + n_out * places * latent + latent
     reward = g + (latent + actions) * hidden + hidden + hidden * latent + latent
     head = latent * hidden + hidden
     value = reward + head + hidden * reward_atoms + reward_atoms
     policy = value + head + hidden * value_atoms + value_atoms
-    return h, g, reward, value, policy
+    return g, reward, value, policy
 
 
 @jit
@@ -198,6 +223,32 @@ def _predict(z, m, rows, value_head, policy_head, value_low, hid, out_v, out_p, 
 
 
 @jit
+def _windows(x, image, m, out):
+    """Writes what every window of m images sees, [m * places, 9 * planes]; the planes of a pixel stand side by side."""
+    height, width, planes, _ = image
+    row = 0
+    for i in range(m):
+        for top in range(height - WINDOW + 1):
+            for left in range(width - WINDOW + 1):
+                at = 0
+                for r in range(top, top + WINDOW):
+                    start = (r * width + left) * planes
+                    for j in range(WINDOW * planes):
+                        out[row, at] = x[i, start + j]
+                        at += 1
+                row += 1
+
+
+@jit
+def _side_by_side(convolved, places, m, out):
+    """Turns [m * places, filters] into [m, filters * places], a filter's places side by side."""
+    for i in range(m):
+        for k in range(convolved.shape[1]):
+            for place in range(places):
+                out[i, k * places + place] = convolved[i * places + place, k]
+
+
+@jit
 def root(theta, dims, value_low, row_seeds, observations, latents, values, logits):
     """Initial inference h then f.
 
@@ -206,9 +257,13 @@ def root(theta, dims, value_low, row_seeds, observations, latents, values, logit
         row_seeds: [B] index into S of every row, ascending.
         observations: [B, O]. latents [B, D], values [B], logits [B, A]: written.
     """
-    observation, latent, hidden, actions, value_atoms, _ = dims
-    o_h, _, _, o_value, o_policy = offsets(dims)
+    observation, latent, hidden, actions, value_atoms, _, image = dims
+    _, _, o_value, o_policy = offsets(dims)
+    n_in, n_out, places = first_layer(dims)
     x = np.zeros((TILE, observation), np.float32)
+    windows = np.zeros((TILE * places if places > 1 else 0, n_in), np.float32)
+    convolved = np.zeros((windows.shape[0], n_out), np.float32)
+    first = np.zeros((TILE, n_out * places), np.float32)
     hid = np.zeros((TILE, hidden), np.float32)
     z = np.zeros((TILE, latent), np.float32)
     out_v = np.zeros((TILE, _padded(value_atoms)), np.float32)
@@ -217,16 +272,22 @@ def root(theta, dims, value_low, row_seeds, observations, latents, values, logit
     while start < row_seeds.size:
         end = _segment_end(row_seeds, start)
         p = theta[row_seeds[start]]
-        w1, b1, w2, b2 = two_layers(p, o_h, observation, hidden, latent)
+        w1, b1, w2, b2 = h_layers(p, dims)
         value_head = _padded_head(p, o_value, latent, hidden, value_atoms)
         policy_head = _padded_head(p, o_policy, latent, hidden, actions)
         for a in range(start, end, TILE):
             m = min(TILE, end - a)
             rows = max(m, 2)
             x[:m] = observations[a : a + m]
-            np.dot(x[:rows], w1, hid[:rows])
-            _bias_relu(hid, b1, m)
-            np.dot(hid[:rows], w2, z[:rows])
+            if places > 1:
+                _windows(x, image, m, windows)
+                np.dot(windows[: rows * places], w1, convolved[: rows * places])
+                _bias_relu(convolved, b1, m * places)
+                _side_by_side(convolved, places, m, first)
+            else:
+                np.dot(x[:rows], w1, first[:rows])
+                _bias_relu(first, b1, m)
+            np.dot(first[:rows], w2, z[:rows])
             _min_max(z, b2, m, z)
             latents[a : a + m] = z[:m]
             _predict(
@@ -238,8 +299,8 @@ def root(theta, dims, value_low, row_seeds, observations, latents, values, logit
 @jit
 def step(theta, dims, value_low, reward_low, row_seeds, states, actions_taken, latents, rewards, values, logits):
     """Recurrent inference: g, its reward, then f. Arguments as in `root`; states [B, D], actions_taken [B]."""
-    _, latent, hidden, actions, value_atoms, reward_atoms = dims
-    _, o_g, o_reward, o_value, o_policy = offsets(dims)
+    _, latent, hidden, actions, value_atoms, reward_atoms, _ = dims
+    o_g, o_reward, o_value, o_policy = offsets(dims)
     x = np.zeros((TILE, latent), np.float32)
     hid = np.zeros((TILE, hidden), np.float32)
     z = np.zeros((TILE, latent), np.float32)
@@ -274,8 +335,8 @@ def step(theta, dims, value_low, reward_low, row_seeds, states, actions_taken, l
 @jit
 def rollout(theta, dims, reward_low, row_seeds, states, plans, rewards):
     """Rewards [B, T] that g predicts along plans [B, T] from latents states [B, D]."""
-    _, latent, hidden, actions, _, reward_atoms = dims
-    _, o_g, o_reward, _, _ = offsets(dims)
+    _, latent, hidden, actions, _, reward_atoms, _ = dims
+    o_g, o_reward, _, _ = offsets(dims)
     hid = np.zeros((TILE, hidden), np.float32)
     z = np.zeros((TILE, latent), np.float32)
     out_r = np.zeros((TILE, _padded(reward_atoms)), np.float32)

@@ -2,7 +2,8 @@
 
     h: observation -> latent          g: latent, action -> next latent, reward      f: latent -> policy, value
 
-Each has one hidden layer with ReLU. Latents are min-max scaled; the reward is read from the next latent.
+Each has one hidden layer with ReLU. Latents are min-max scaled; the reward is read from the next latent. For images,
+the hidden layer of h may be a convolution: 3 x 3 windows, stride 1, no padding; a vector comes of it all the same.
 This module defines the nets in torch operations for any device; `kernels` and `updates` compute the same on a CPU.
 """
 
@@ -13,8 +14,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from muzero_probe.config import NetsConfig
+from muzero_probe.config import ImageNetsConfig, NetsConfig
 from muzero_probe.envs.base import Environment
+from muzero_probe.nets.kernels import WINDOW
 from muzero_probe.nets.layers import Layout, halve_gradient, linear, min_max
 from muzero_probe.support import Support, two_hot
 
@@ -29,6 +31,8 @@ class Mlp:
     hidden: int
     value_support: Support
     reward_support: Support
+    image: tuple[int, int, int] = (0, 0, 0)  # height, width, planes of an observation that h convolves
+    filters: int = 0  # of that convolution; 0: the hidden layer of h is linear, like the others
 
     @property
     def layout(self) -> Layout:
@@ -41,7 +45,14 @@ class Mlp:
             shapes[f"{name}.w2"] = (self.hidden, n_out)
             shapes[f"{name}.b2"] = (n_out,)
 
-        net("h", self.observation, self.latent)
+        if self.filters:
+            height, width, planes = self.image
+            shapes["h.w1"] = (WINDOW, WINDOW, planes, self.filters)
+            shapes["h.b1"] = (self.filters,)
+            shapes["h.w2"] = (self.filters * (height - WINDOW + 1) * (width - WINDOW + 1), self.latent)
+            shapes["h.b2"] = (self.latent,)
+        else:
+            net("h", self.observation, self.latent)
         net("g", self.latent + self.actions, self.latent)
         net("reward", self.latent, self.reward_support.atoms)
         net("value", self.latent, self.value_support.atoms)
@@ -49,7 +60,7 @@ class Mlp:
         return Layout(shapes)
 
     @property
-    def dims(self) -> tuple[int, int, int, int, int, int]:
+    def dims(self) -> tuple[int, int, int, int, int, int, tuple[int, int, int, int]]:
         """The sizes in the order that the kernels take them."""
         return (
             self.observation,
@@ -58,11 +69,24 @@ class Mlp:
             self.actions,
             self.value_support.atoms,
             self.reward_support.atoms,
+            (*self.image, self.filters),
         )
 
 
 def build(config: NetsConfig, env: Environment) -> Mlp:
-    """Returns the nets of a config for an environment."""
+    """Returns the nets of a config for an environment.
+
+    Raises:
+        ValueError: if the config has filters and the observations are no images of at least 3 x 3.
+    """
+    filters, image = 0, (0, 0, 0)
+    if isinstance(config, ImageNetsConfig):
+        filters, image = config.filters, env.observation_shape
+        if len(image) != 3 or min(image[:2]) < WINDOW:
+            raise ValueError(
+                f"nets.filters is {filters}, but {env.name} has observations {list(image)}: images of 3 axes, at least "
+                f"{WINDOW} x {WINDOW}, are needed"
+            )
     return Mlp(
         observation=int(np.prod(env.observation_shape)),
         actions=env.num_actions,
@@ -70,6 +94,8 @@ def build(config: NetsConfig, env: Environment) -> Mlp:
         hidden=config.hidden,
         value_support=Support(low=config.value_low, high=config.value_high),
         reward_support=Support(low=config.reward_low, high=config.reward_high),
+        image=image,
+        filters=filters,
     )
 
 
@@ -78,9 +104,17 @@ def _net(name: str, p: dict[str, Tensor], x: Tensor) -> Tensor:
     return linear(hidden, p[f"{name}.w2"], p[f"{name}.b2"])
 
 
-def representation(p: dict[str, Tensor], observations: Tensor) -> Tensor:
+def representation(nets: Mlp, p: dict[str, Tensor], observations: Tensor) -> Tensor:
     """h: observations [S, B, O] -> latents [S, B, D]."""
-    return min_max(_net("h", p, observations))
+    if not nets.filters:
+        return min_max(_net("h", p, observations))
+    S, B, _ = observations.shape
+    images = observations.unflatten(-1, nets.image)
+    windows = images.unfold(2, WINDOW, 1).unfold(3, WINDOW, 1)  # [S, B, rows, columns, planes, 3, 3]
+    windows = windows.permute(0, 1, 2, 3, 5, 6, 4).reshape(S, -1, WINDOW * WINDOW * nets.image[2])
+    hidden = linear(windows, p["h.w1"].flatten(1, 3), p["h.b1"]).relu()
+    hidden = hidden.unflatten(1, (B, -1)).transpose(2, 3).flatten(2)  # a filter's whole plane side by side
+    return min_max(linear(hidden, p["h.w2"], p["h.b2"]))
 
 
 def dynamics(p: dict[str, Tensor], latents: Tensor, actions: Tensor) -> tuple[Tensor, Tensor]:
@@ -111,7 +145,7 @@ def losses(
     """Returns the weighted reward, value and policy losses [S, 3]; see `updates.loss_and_gradient`."""
     _, K, _ = actions.shape
     p = nets.layout.views(theta)
-    latents = representation(p, observations)
+    latents = representation(nets, p, observations)
     reward_loss = value_loss = policy_loss = torch.zeros(len(theta), device=theta.device)
     for k in range(K + 1):
         value_logits, policy_logits = prediction(p, latents)

@@ -21,8 +21,9 @@ from muzero_probe.nets.columns import (
     policy_loss,
     softmax,
     two_hot_loss,
+    windows,
 )
-from muzero_probe.nets.kernels import jit, offsets, two_layers
+from muzero_probe.nets.kernels import first_layer, h_layers, jit, offsets, two_layers
 
 BETA1, BETA2, ADAM_EPSILON = 0.9, 0.999, 1e-8  # of Adam (Kingma and Ba 2015)
 
@@ -80,23 +81,27 @@ def loss_and_gradient(p, dims, value_low, reward_low, observations, batch, losse
         losses: [3] written: reward, value, policy. grad: [P] written.
     """
     actions_taken, rewards, values, policies, reward_weights, value_weights, policy_weights = batch
-    observation, latent, hidden, actions, value_atoms, reward_atoms = dims
+    _, latent, hidden, actions, value_atoms, reward_atoms, image = dims
     K, B = actions_taken.shape
-    o_h, o_g, o_reward, o_value, o_policy = offsets(dims)
-    h1, hb1, h2, hb2 = two_layers(p, o_h, observation, hidden, latent)
+    o_g, o_reward, o_value, o_policy = offsets(dims)
+    _, n_out, places = first_layer(dims)
+    h1, hb1, h2, hb2 = h_layers(p, dims)
     w1, b1, w2, b2 = two_layers(p, o_g, latent + actions, hidden, latent)
     reward_head = two_layers(p, o_reward, latent, hidden, reward_atoms)
     value_head = two_layers(p, o_value, latent, hidden, value_atoms)
     policy_head = two_layers(p, o_policy, latent, hidden, actions)
     grad[:] = np.float32(0.0)
-    gh1, ghb1, gh2, ghb2 = two_layers(grad, o_h, observation, hidden, latent)
+    gh1, ghb1, gh2, ghb2 = h_layers(grad, dims)
     gw1, gb1, gw2, gb2 = two_layers(grad, o_g, latent + actions, hidden, latent)
     reward_grads = two_layers(grad, o_reward, latent, hidden, reward_atoms)
     value_grads = two_layers(grad, o_value, latent, hidden, value_atoms)
     policy_grads = two_layers(grad, o_policy, latent, hidden, actions)
     latents = np.empty((K + 1, latent, B), np.float32)
-    # hids[k] and inverses[k] belong to the net that makes latents[k]: h for k = 0, g behind it
-    hids = np.empty((K + 1, hidden, B), np.float32)
+    # hids[k - 1] and inverses[k] belong to the net that makes latents[k]: g, and h for k = 0, whose hidden layer is
+    # `first`, as [filters, places * B] and as [filters * places, B]
+    hids = np.empty((K, hidden, B), np.float32)
+    first = np.empty((n_out, places * B), np.float32)
+    first_rows = first.reshape(n_out * places, B)
     inverses = np.empty((K + 1, B), np.float32)
     one_hot = np.zeros((K, actions, B), np.float32)
     hid = np.empty((hidden, B), np.float32)
@@ -113,16 +118,21 @@ def loss_and_gradient(p, dims, value_low, reward_low, observations, batch, losse
     tmp_p = np.empty((hidden, actions), np.float32)
     losses[:] = 0.0
 
-    np.dot(h1.T, observations.T, hids[0])
-    bias_relu(hids[0], hb1)
-    np.dot(h2.T, hids[0], tmpz)
+    if places > 1:
+        seen = windows(observations, image)
+        np.dot(h1.T, seen, first)
+    else:
+        seen = np.empty((0, 0), np.float32)
+        np.dot(h1.T, observations.T, first)
+    bias_relu(first, hb1)
+    np.dot(h2.T, first_rows, tmpz)
     min_max(tmpz, hb2, latents[0], inverses[0])
     for k in range(1, K + 1):
         for i in range(B):
             one_hot[k - 1, actions_taken[k - 1, i], i] = np.float32(1.0)
-        np.dot(w1[:latent].T, latents[k - 1], hids[k])
-        action_bias_relu(hids[k], b1, w1[latent:], one_hot[k - 1])
-        np.dot(w2.T, hids[k], tmpz)
+        np.dot(w1[:latent].T, latents[k - 1], hids[k - 1])
+        action_bias_relu(hids[k - 1], b1, w1[latent:], one_hot[k - 1])
+        np.dot(w2.T, hids[k - 1], tmpz)
         min_max(tmpz, b2, latents[k], inverses[k])
 
     for k in range(K, -1, -1):
@@ -141,10 +151,10 @@ def loss_and_gradient(p, dims, value_low, reward_low, observations, batch, losse
         # through g into step k - 1
         min_max_backward(z, inverses[k], dz, tmpz)
         add_row_sums(gb2, tmpz)
-        np.dot(hids[k], tmpz.T, tmp2)
+        np.dot(hids[k - 1], tmpz.T, tmp2)
         add(gw2, tmp2)
         np.dot(w2, tmpz, dhid)
-        mask_and_sum(dhid, hids[k], gb1)
+        mask_and_sum(dhid, hids[k - 1], gb1)
         for a in range(actions):
             for j in range(hidden):
                 of_action = np.float32(0.0)
@@ -160,11 +170,14 @@ def loss_and_gradient(p, dims, value_low, reward_low, observations, batch, losse
 
     min_max_backward(latents[0], inverses[0], dz, tmpz)
     add_row_sums(ghb2, tmpz)
-    np.dot(hids[0], tmpz.T, tmp2)
-    add(gh2, tmp2)
-    np.dot(h2, tmpz, dhid)
-    mask_and_sum(dhid, hids[0], ghb1)
-    add(gh1, np.dot(observations.T, dhid.T))
+    np.dot(first_rows, tmpz.T, gh2)
+    dfirst = np.empty((n_out, places * B), np.float32)
+    np.dot(h2, tmpz, dfirst.reshape(n_out * places, B))
+    mask_and_sum(dfirst, first, ghb1)
+    if places > 1:
+        np.dot(seen, dfirst.T, gh1)
+    else:
+        np.dot(observations.T, dfirst.T, gh1)
 
 
 @jit_any_number

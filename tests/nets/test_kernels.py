@@ -16,10 +16,12 @@ SIZES = {
     "narrow latent": random_nets(latent=16, hidden=48, actions=2, observation=4),
     "wide latent": random_nets(latent=48, hidden=16, value=(0, 20)),
     "odd": random_nets(latent=10, hidden=7, observation=3, value=(-4, 13), reward=(-1, 4)),
+    "image": random_nets(image=(5, 4, 3), filters=16),
+    "odd image": random_nets(image=(3, 6, 2), filters=5, latent=10, hidden=7),
     "preset": random_nets(latent=64, hidden=64, actions=2, observation=4, value=(0, 20)),
 }
 # where every product is a multiple of 16 wide, as in the presets
-EXACT = {name: nets for name, nets in SIZES.items() if nets.latent % 16 == nets.hidden % 16 == 0}
+EXACT = {name: nets for name, nets in SIZES.items() if nets.latent % 16 == nets.hidden % 16 == nets.filters % 16 == 0}
 ROWS = 200
 
 
@@ -61,7 +63,7 @@ def test_inference_equals_torch_in_float64(nets: Mlp, counts: tuple[int, ...]):
         if count == 0:
             continue
         p = nets.layout.views(theta[[s]].double())
-        z = mlp.representation(p, torch.tensor(observations[rows]).double()[None])
+        z = mlp.representation(nets, p, torch.tensor(observations[rows]).double()[None])
         compare(latents[rows], z, values[rows], logits[rows], mlp.prediction(p, z), nets)
         after, reward_logits = mlp.dynamics(p, z, torch.tensor(actions[rows])[None])
         compare(following[rows], after, next_values[rows], next_logits[rows], mlp.prediction(p, after), nets)

@@ -28,9 +28,17 @@ def double_losses(nets: mlp.Mlp, theta: torch.Tensor, batch: tuple) -> torch.Ten
     return mlp.losses(nets, theta, *(t.double() if t.is_floating_point() else t for t in tensors))
 
 
-@pytest.mark.parametrize(("latent", "hidden", "actions"), [(16, 16, 2), (10, 7, 3)])
-def test_losses_and_gradient_equal_formula(latent: int, hidden: int, actions: int):
-    nets = random_nets(latent=latent, hidden=hidden, actions=actions)
+@pytest.mark.parametrize(
+    "nets",
+    [
+        random_nets(actions=2),
+        random_nets(latent=10, hidden=7),
+        random_nets(image=(5, 4, 3), filters=16),
+        random_nets(image=(3, 6, 2), filters=5),
+    ],
+    ids=str,
+)
+def test_losses_and_gradient_equal_formula(nets: mlp.Mlp):
     batch = random_batch(nets, np.random.default_rng(0), seeds=S, unroll=K, rows=B)
     theta = random_theta(nets, seeds=S).double().requires_grad_()
     losses = double_losses(nets, theta, batch)
@@ -38,8 +46,9 @@ def test_losses_and_gradient_equal_formula(latent: int, hidden: int, actions: in
     for s in range(S):
         terms, expected = reference.gradient(
             nets.layout.arrays(theta[s].detach().numpy()),
-            actions=actions,
+            actions=nets.actions,
             batch=tuple(field[0, s] for field in batch),
+            image=nets.image if nets.filters else None,
             **supports(nets),
         )
         assert losses[s].tolist() == pytest.approx(terms, rel=1e-9)
@@ -107,7 +116,9 @@ def test_halve_gradient_leaves_the_value():
 def test_latents_are_scaled_to_the_unit_interval():
     nets = random_nets()
     p = nets.layout.views(random_theta(nets, seeds=S))
-    latents = mlp.representation(p, torch.randn(S, 9, nets.observation, generator=torch.Generator().manual_seed(0)))
+    latents = mlp.representation(
+        nets, p, torch.randn(S, 9, nets.observation, generator=torch.Generator().manual_seed(0))
+    )
     following, _ = mlp.dynamics(p, latents, torch.zeros(S, 9, dtype=torch.int64))
     for z in (latents, following):
         assert torch.equal(z.min(-1).values, torch.zeros(S, 9))
@@ -179,8 +190,8 @@ def test_a_layout_starts_with_weights():
 
 def test_build_takes_sizes_from_config_and_environment():
     config = NetsConfig(latent=8, hidden=12, value_low=-1, value_high=3, reward_low=-4, reward_high=5)
-    assert mlp.build(config, CartPole()).dims == (4, 8, 12, 2, 5, 10)
-    assert mlp.build(config, tree(2, 3)).dims == (13, 8, 12, 3, 5, 10)
+    assert mlp.build(config, CartPole()).dims == (4, 8, 12, 2, 5, 10, (0, 0, 0, 0))
+    assert mlp.build(config, tree(2, 3)).dims == (13, 8, 12, 3, 5, 10, (0, 0, 0, 0))
 
 
 def test_one_floor_of_the_scaling():

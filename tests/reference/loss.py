@@ -2,14 +2,14 @@
 
     loss = sum over rows and k <= K of  weight * cross-entropy(target, prediction of the k times unrolled latent)
 
-Every net has one hidden layer with ReLU; the latent is scaled to [0, 1]; the reward is read from the next
-latent; the gradient through the latent is halved at each dynamics step.
+Every net has one hidden layer with ReLU, which for images is a convolution in h; the latent is scaled to [0, 1];
+the reward is read from the next latent; the gradient through the latent is halved at each dynamics step.
 """
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn.functional import linear
+from torch.nn.functional import conv2d, linear
 
 from tests.reference.support import two_hot
 
@@ -17,6 +17,15 @@ from tests.reference.support import two_hot
 def _net(p: dict[str, Tensor], name: str, x: Tensor) -> Tensor:
     hidden = torch.clamp(linear(x, p[f"{name}.w1"].T, p[f"{name}.b1"]), min=0)
     return linear(hidden, p[f"{name}.w2"].T, p[f"{name}.b2"])
+
+
+def _representation(p: dict[str, Tensor], observation: np.ndarray, image: tuple[int, int, int] | None) -> Tensor:
+    x = torch.tensor(observation.ravel(), dtype=torch.float64)
+    if image is None:
+        return _net(p, "h", x)
+    planes_first = x.reshape(image).permute(2, 0, 1)
+    hidden = torch.clamp(conv2d(planes_first[None], p["h.w1"].permute(3, 2, 0, 1), p["h.b1"]), min=0)
+    return linear(hidden.flatten(), p["h.w2"].T, p["h.b2"])
 
 
 def _scaled(x: Tensor) -> Tensor:
@@ -36,6 +45,7 @@ def losses(
     reward_support: tuple[int, int],
     batch: tuple[np.ndarray, ...],
     halve: bool = True,
+    image: tuple[int, int, int] | None = None,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Reward, value and policy loss of one agent.
 
@@ -46,12 +56,13 @@ def losses(
         batch: observations [B, O], actions [K, B], rewards [K, B], values [K+1, B], policies [K+1, B, A],
             reward weights [K, B], value weights [K+1, B], policy weights [K+1, B].
         halve: halve the gradient at each dynamics step.
+        image: height, width and planes of an observation that h convolves.
     """
     observations, taken, rewards, values, policies, reward_weights, value_weights, policy_weights = batch
     K, B = taken.shape
     reward_loss = value_loss = policy_loss = torch.zeros((), dtype=torch.float64)
     for b in range(B):
-        latent = _scaled(_net(p, "h", torch.tensor(observations[b].ravel(), dtype=torch.float64)))
+        latent = _scaled(_representation(p, observations[b], image))
         for k in range(K + 1):
             if k > 0:
                 into = latent * 1.0
