@@ -218,6 +218,43 @@ def _lunar_lander_smoke() -> Settings:
     )
 
 
+def _minatar(steps: tuple[int, ...], *, prior_effect: int) -> Settings:
+    return Settings(
+        sequences=Sequences(length=5, steps=steps),  # study: 3^5 = 243 sequences
+        cross_checkpoint=CrossCheckpoint(states=10),
+        prior_effect=PriorEffect(states=30, step=prior_effect, horizon=32),  # study: planning horizon
+        planning=Planning(episodes=1, steps=steps, horizon=32),
+    )
+
+
+def _minatar_paper() -> Settings:
+    return _minatar((1_000, 10_000, 50_000, 200_000), prior_effect=10_000)
+
+
+def _minatar_desk() -> Settings:
+    return _minatar((1_000, 10_000, 50_000), prior_effect=10_000)
+
+
+def _minatar_quick() -> Settings:
+    return dataclasses.replace(
+        _minatar((1_000, 8_000), prior_effect=2_000),
+        shard=3,
+        bank=Bank(episodes=6, states=15),
+        returns=Returns(episodes=10),
+        own_policy=OwnPolicy(states=15),
+        sequences=Sequences(states=15, length=5, steps=(1_000, 8_000)),
+        cross_checkpoint=CrossCheckpoint(states=5),
+        prior_effect=PriorEffect(states=15, step=2_000, horizon=32),
+    )
+
+
+def _minatar_smoke() -> Settings:
+    return dataclasses.replace(
+        _cartpole_smoke(),
+        sequences=Sequences(states=2, length=2, steps=(20, 60)),
+    )
+
+
 SETTINGS: dict[str, dict[str, Callable[[], Settings]]] = {
     "cartpole": {"smoke": _cartpole_smoke, "quick": _cartpole_quick, "paper": Settings},
     "lunar_lander": {
@@ -226,6 +263,7 @@ SETTINGS: dict[str, dict[str, Callable[[], Settings]]] = {
         "desk": _lunar_lander_desk,
         "paper": _lunar_lander_paper,
     },
+    "minatar": {"smoke": _minatar_smoke, "quick": _minatar_quick, "desk": _minatar_desk, "paper": _minatar_paper},
 }
 
 

@@ -18,11 +18,11 @@ import numpy as np
 import torch
 
 from muzero_probe import threads
-from muzero_probe.config import preset
 from muzero_probe.envs import make
 from muzero_probe.models import LearnedModel
 from muzero_probe.nets.layers import initial_vector
 from muzero_probe.nets.mlp import build
+from muzero_probe.presets import preset
 from muzero_probe.search.mcts import partition, search
 from muzero_probe.training.learner import Learner
 from muzero_probe.training.replay import Batch

@@ -16,7 +16,8 @@ from rich.table import Table
 
 from muzero_probe import arguments, threads
 from muzero_probe.checkpoints import ROOT, CheckpointError, resume_folder
-from muzero_probe.config import PRESETS, SEEDS, Config, NetsConfig, SearchConfig, TrainingConfig, preset
+from muzero_probe.config import Config, NetsConfig, SearchConfig, TrainingConfig
+from muzero_probe.presets import PRESETS, SEEDS, population_size, preset
 from muzero_probe.runs import inventory, progress
 from muzero_probe.runs.run import Run, train
 from muzero_probe.seeds import parse_seeds, show_seeds
@@ -131,7 +132,7 @@ def _parse_with(words: Sequence[str], agent: str, profile: str) -> Train | Statu
     """Parses with the defaults of one preset."""
     config = preset(agent, profile)
     default = Train(
-        agent=tyro.MISSING, profile=profile, seeds=tuple(range(SEEDS[profile])),
+        agent=tyro.MISSING, profile=profile, seeds=tuple(range(population_size(agent, profile))),
         training=config.training, search=config.search, nets=config.nets,
     )  # fmt: skip
     commands: Any = (
@@ -223,7 +224,7 @@ def _agents() -> int:
             config = preset(agent, profile)
             t = config.training
             table.add_row(
-                agent, config.environment, profile, f"{t.steps:,}", show_seeds(range(SEEDS[profile])),
+                agent, config.environment, profile, f"{t.steps:,}", show_seeds(range(population_size(agent, profile))),
                 " ".join(map(str, t.checkpoints)),
             )  # fmt: skip
     _console().print(table)

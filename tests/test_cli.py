@@ -13,7 +13,8 @@ import pytest
 
 from muzero_probe import arguments, cli
 from muzero_probe.checkpoints import checkpoint_path, list_checkpoints, load_checkpoint
-from muzero_probe.config import PRESETS, SEEDS, Config, preset
+from muzero_probe.config import Config
+from muzero_probe.presets import PRESETS, population_size, preset
 from muzero_probe.runs.run import Run
 from muzero_probe.seeds import parse_seeds, show_seeds
 
@@ -55,7 +56,7 @@ def test_defaults_are_the_presets(agent: str, profile: str):
     run = parsed("train", agent, "--profile", profile)
     assert run.config == preset(agent, profile)
     assert run.profile == profile
-    assert run.seeds == tuple(range(SEEDS[profile]))
+    assert run.seeds == tuple(range(population_size(agent, profile)))
     assert (run.root, run.device) == (Path("checkpoints"), "cpu")
 
 

@@ -5,25 +5,25 @@ import json
 
 import pytest
 
-from muzero_probe import config
-from muzero_probe.config import Config, NetsConfig, SearchConfig, TrainingConfig, preset
+from muzero_probe.config import Config, NetsConfig, SearchConfig, TrainingConfig
+from muzero_probe.presets import PRESETS, SEEDS, preset
 from tests.reference import support as reference
 
-EVERY = [(agent, profile) for agent, profiles in config.PRESETS.items() for profile in profiles]
+EVERY = [(agent, profile) for agent, profiles in PRESETS.items() for profile in profiles]
 
 
 @pytest.mark.parametrize(("agent", "profile"), EVERY)
 def test_a_preset_is_possible_and_survives_json(agent: str, profile: str):
     built = preset(agent, profile)
     assert built.agent == agent
-    assert profile in config.SEEDS
+    assert profile in SEEDS
     assert built.training.checkpoints[-1] == built.training.steps
     assert Config.from_dict(json.loads(json.dumps(built.to_dict()))) == built
 
 
 def test_the_study_is_the_paper_preset():
     built = preset("cartpole", "paper")
-    assert config.SEEDS["paper"] == 30
+    assert SEEDS["paper"] == 30
     t, s = built.training, built.search
     assert (t.steps, t.unroll_steps) == (100_000, 10)
     assert (t.temperatures, t.temperature_changes) == ((1, 0.5, 0.25), (0.5, 0.75))
@@ -34,8 +34,9 @@ def test_the_study_is_the_paper_preset():
 # Cart Pole: 1 / (1 - discount), reward 1 for ever. Lunar Lander: the highest return is a landing's 100 and all the
 # shaping, 20 on the ground less 100 x (distance, speed, tilt) in the air; a lander that fell out of the screen's
 # corner (distance 1.7, speed 1.6) would be worth 450. The lowest: as much lost by shaping, and a crash.
-VALUES = {"cartpole": (0, 1 / (1 - 0.997)), "lunar_lander": (-550, 450)}
-REWARDS = {"cartpole": (0, 1), "lunar_lander": (-100, 100)}
+# MinAtar: all 30 bricks of a screen at the fastest, one every other step, are worth 23, and the ball must come back.
+VALUES = {"cartpole": (0, 1 / (1 - 0.997)), "lunar_lander": (-550, 450), "minatar": (0, 32)}
+REWARDS = {"cartpole": (0, 1), "lunar_lander": (-100, 100), "minatar": (0, 1)}
 
 
 @pytest.mark.parametrize(("agent", "profile"), EVERY)

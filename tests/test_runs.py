@@ -28,7 +28,8 @@ from muzero_probe.checkpoints import (
     save_resume,
 )
 from muzero_probe.cli import main
-from muzero_probe.config import Config, NetsConfig, SearchConfig, preset
+from muzero_probe.config import Config, NetsConfig, SearchConfig
+from muzero_probe.presets import preset
 from muzero_probe.runs import inventory
 from muzero_probe.runs import run as run_module
 from muzero_probe.runs.run import Report, Run, Summary, differences, train

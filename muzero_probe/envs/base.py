@@ -51,6 +51,7 @@ class Environment(ABC):
         name: names the task; part of every blob of states.
         num_actions: A; actions are 0..A-1.
         observation_shape: shape of one observation.
+        observation_dtype: dtype that holds every observation exactly; replay stores them so.
         time_limit: steps after which an episode is truncated, None for no limit. No part of T.
         alive_reward: the reward of every step taken from a non-terminal state, where that is a
             constant of the task, else None.
@@ -62,6 +63,7 @@ class Environment(ABC):
     name: str
     num_actions: int
     observation_shape: tuple[int, ...]
+    observation_dtype: type[np.generic] = np.float32
     time_limit: int | None = None
     alive_reward: float | None = None
     state_version: ClassVar[int] = 1

@@ -31,6 +31,7 @@ class Breakout(Environment):
     name = "minatar"
     num_actions = 3  # stay, left, right
     observation_shape = (SIZE, SIZE, 4)  # paddle, ball, trail, bricks
+    observation_dtype = np.uint8
     time_limit = 1_000  # steps; Gymnax's. MinAtar has none, and an agent that never misses would play for ever
     state_dtype = np.uint8
     state_shape = (BRICKS + SIZE * SIZE,)

@@ -12,7 +12,7 @@ from muzero_probe.checkpoints import (
     load_latest_resume,
     resume_folder,
 )
-from muzero_probe.config import PRESETS, SEEDS, preset
+from muzero_probe.presets import PRESETS, population_size, preset
 
 
 class State(NamedTuple):
@@ -89,7 +89,7 @@ def survey(root: str | Path, profile: str, agent: str, *, seeds: Sequence[int] |
         steps.update(preset(agent, profile).training.checkpoints)
     if seeds is None:
         there = {seed for seed, _, _ in files} | {seed for state in states for seed in state.seeds}
-        seeds = sorted(there | set(range(SEEDS[profile] if known else 0)))
+        seeds = sorted(there | set(range(population_size(agent, profile) if known else 0)))
     return Population(
         profile=profile, agent=agent, seeds=list(seeds), steps=sorted(steps | present.keys()), present=present,
         hashes=hashes, states=states, damaged=damaged,

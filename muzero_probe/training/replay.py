@@ -145,7 +145,7 @@ class Replay:
         K = self.config.unroll_steps
         A = self.num_actions
         out = Batch(
-            observations=np.empty((U, S, B, *self.observations.shape[3:]), self.observations.dtype),
+            observations=np.empty((U, S, B, *self.observations.shape[3:]), np.float32),
             actions=np.empty((U, S, K, B), np.int64),
             rewards=np.empty((U, S, K, B), np.float32),
             values=np.empty((U, S, K + 1, B), np.float32),

@@ -63,6 +63,7 @@ class Trainer:
             observation_shape=self.env.observation_shape,
             num_actions=self.env.num_actions,
             discount=config.search.discount,
+            observation_dtype=self.env.observation_dtype,
         )
         self.rngs = [stream(seed, "replay") for seed in seeds]
         self.searched = 0  # searches made by reanalyse, all seeds together

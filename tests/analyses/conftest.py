@@ -18,7 +18,8 @@ from analyses.settings import (
     Settings,
 )
 from muzero_probe.checkpoints import save_checkpoint
-from muzero_probe.config import Config, preset
+from muzero_probe.config import Config
+from muzero_probe.presets import preset
 from muzero_probe.training.trainer import Reached, Trainer
 
 SEEDS = [0, 1, 2]

@@ -20,7 +20,7 @@ from analyses.settings import SETTINGS, Settings
 from analyses.study import ANALYSES
 from figures import __main__ as figures
 from muzero_probe.checkpoints import CheckpointError
-from muzero_probe.config import PRESETS, preset
+from muzero_probe.presets import PRESETS, preset
 from muzero_probe.probes.episodes import play, reset_seeds
 from muzero_probe.probes.planning import play_planner, play_prior
 from muzero_probe.probes.prior_effect import prior_effect

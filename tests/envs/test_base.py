@@ -85,6 +85,11 @@ def test_shapes_and_types(env):
     assert alive.dtype == np.bool_
 
 
+def test_the_stored_type_holds_every_observation(env):
+    observations = env.observe(np.concatenate([walk(env), ended(env)]))
+    assert np.array_equal(observations.astype(env.observation_dtype).astype(np.float32), observations)
+
+
 def test_reset_is_a_function_of_the_seed(env):
     together, observations = env.reset(SEEDS)
     assert same(env, together, env.reset(np.array(SEEDS, np.uint32))[0])
