@@ -4,6 +4,7 @@
 """
 
 from collections.abc import Callable
+from functools import partial
 
 import gymnasium
 
@@ -33,11 +34,19 @@ def _minatar() -> Environment:
     return Breakout()
 
 
+def _breakout(side: int) -> Environment:
+    from muzero_probe.envs.breakout import Breakout  # loads the emulator
+
+    return Breakout(side=side)
+
+
 # Each key is the `name` of what its value builds.
 _BUILDERS: dict[str, Callable[[], Environment]] = {
     "cartpole": CartPole,
     "lunar_lander": _lunar_lander,
     "minatar": _minatar,
+    "breakout": partial(_breakout, 96),
+    "breakout-48": partial(_breakout, 48),
     "chain-5": planted.chain,
     "tree-3x2": planted.tree,
     "bandit-3": planted.bandit,

@@ -81,6 +81,16 @@ class Environment(ABC):
             The start states `[B, ...]` and their observations `[B, *obs]`.
         """
 
+    def restart(self, states: np.ndarray, seeds: ArrayLike) -> tuple[np.ndarray, NDArray[np.float32]]:
+        """Goes on acting behind terminal states `[B, ...]`: with new episodes, unless the task says otherwise."""
+        self._check_states(states)
+        return self.reset(seeds)
+
+    @property
+    def evaluation(self) -> "Environment":
+        """The task as its scores are counted, of the same states: itself, unless training changes the task."""
+        return self
+
     @abstractmethod
     def observe(self, states: np.ndarray) -> NDArray[np.float32]:
         """Returns the observations `[B, *obs]` of the states `[B, ...]`."""

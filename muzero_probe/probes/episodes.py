@@ -27,14 +27,15 @@ def reset_seeds(seed: int, purpose: str, episodes: int, *labels: int) -> np.ndar
 
 
 def play(env: Environment, starts: np.ndarray, act: Act, *, keep_states: bool = False) -> Episodes:
-    """Plays one episode per start to its termination or time limit.
+    """Plays one episode per start to its termination or time limit, in the task as its scores are counted.
 
     Args:
-        env: the environment.
+        env: the environment; its `evaluation` is played.
         starts: [B] environment seeds.
         act: the policy; sees only episodes that still run.
         keep_states: return the visited states.
     """
+    env = env.evaluation
     states, observations = env.reset(starts)
     rows = np.arange(len(starts))
     returns = np.zeros(len(starts))

@@ -64,7 +64,11 @@ class Actor:
                 self.finished[row // E].append(float(self.returns[row]))
             self.states = self.states.copy()
             self.observations = self.observations.copy()
-            self.states[ended], self.observations[ended] = self.env.reset(self._reset_seeds(ended))
+            seeds, over = self._reset_seeds(ended), terminated[ended]
+            rows = ended[over]
+            self.states[rows], self.observations[rows] = self.env.restart(self.states[rows], seeds[over])
+            rows = ended[~over]
+            self.states[rows], self.observations[rows] = self.env.reset(seeds[~over])
             self.lengths[ended] = 0
             self.returns[ended] = 0.0
 

@@ -1,0 +1,267 @@
+"""Where does the ball go, and which bricks does it break? Breakout of the Arcade Learning Environment.
+
+Gymnasium's `ALE/Breakout-v5` without sticky actions, seen as EfficientZero sees it: four frames a step, the
+brighter of the last two pixel by pixel, colour, the last four screens side by side. Equal to Gymnasium's
+`AtariPreprocessing` and `FrameStackObservation` but for one thing: when the game ends within a step, the screen
+stays as it was.
+
+Training, and the ground truth that the model is judged by, count every brick as 1 and end when a life is lost;
+the game's own score and end are those of `Breakout.evaluation`.
+"""
+
+import zlib
+
+import cv2
+import numpy as np
+from ale_py import Action, ALEInterface, ALEState, LoggerMode, roms
+from numpy.typing import ArrayLike, NDArray
+
+from muzero_probe.envs.base import Environment, StepResult
+
+FRAMES = 4  # of the game per step, and screens of an observation
+NO_OPS = 30  # at most, at the start of a game
+ACTIONS = (Action.NOOP, Action.FIRE, Action.RIGHT, Action.LEFT)
+TRAINING_LIMIT = 27_000  # steps: Gymnasium's 108,000 frames
+EVALUATION_LIMIT = 3_000  # steps; EfficientZero's 12,000 frames: an agent that does not serve would wait for ever
+
+
+class State:
+    """One state of a game.
+
+    Attributes:
+        machine: the emulator's state, its random numbers included.
+        screens: the last four, oldest first, each [side, side, 3] uint8; states share them.
+        lives: left.
+        lost: whether the step that led here lost a life.
+        over: whether the game is.
+    """
+
+    __slots__ = ("lives", "lost", "machine", "over", "screens")
+
+    def __init__(
+        self, machine: ALEState, screens: tuple[np.ndarray, ...], *, lives: int, lost: bool, over: bool
+    ) -> None:
+        """See the class."""
+        self.machine = machine
+        self.screens = screens
+        self.lives = lives
+        self.lost = lost
+        self.over = over
+
+
+class _Console:
+    """The emulator, and the state that it is in."""
+
+    def __init__(self, side: int) -> None:
+        ALEInterface.setLoggerMode(LoggerMode.Error)
+        self.side = side
+        self.ale = ALEInterface()
+        self.ale.setFloat("repeat_action_probability", 0.0)
+        self.now: State | None = None
+        self._frames = np.zeros((2, 210, 160, 3), np.uint8)
+
+    def start(self, seed: int) -> State:
+        """A new game, as Gymnasium's reset with a seed makes it."""
+        own, of_ale = (int(word) for word in np.random.SeedSequence(seed).generate_state(2))
+        draws = np.random.Generator(np.random.PCG64(np.random.SeedSequence(own)))
+        self.ale.setInt("random_seed", int(np.uint32(of_ale).astype(np.int32)))
+        self.ale.loadROM(str(roms.get_rom_path("breakout")))
+        self.ale.reset_game()
+        for _ in range(int(draws.integers(1, NO_OPS + 1))):
+            self.ale.act(Action.NOOP)
+        self.ale.getScreenRGB(self._frames[0])
+        screen = self._shrunk(self._frames[0])
+        return self._keep((screen,) * FRAMES, lost=False, over=False)
+
+    def follow(self, state: State, action: int) -> tuple[State, int]:
+        """Takes an action from a live state; returns the next state and the points scored."""
+        points = self.roll(state, action)
+        over = self.ale.game_over()
+        screen = state.screens[-1] if over else self._shrunk(np.maximum(*self._frames))
+        return self._keep((*state.screens[1:], screen), lost=self.ale.lives() < state.lives, over=over), points
+
+    def roll(self, state: State | None, action: int) -> int:
+        """Takes an action, from the state that the emulator is in where none is given, and keeps no state."""
+        if state is not None and self.now is not state:
+            self.ale.restoreState(state.machine)
+        self.now = None
+        points = 0
+        for frame in range(FRAMES):
+            points += self.ale.act(ACTIONS[action])
+            if self.ale.game_over():
+                break
+            if frame >= FRAMES - 2:
+                self.ale.getScreenRGB(self._frames[frame - FRAMES + 2])
+        return points
+
+    def _keep(self, screens: tuple[np.ndarray, ...], *, lost: bool, over: bool) -> State:
+        machine = self.ale.cloneState(include_rng=True)
+        self.now = State(machine, screens, lives=self.ale.lives(), lost=lost, over=over)
+        return self.now
+
+    def _shrunk(self, frame: np.ndarray) -> np.ndarray:
+        return np.asarray(cv2.resize(frame, (self.side, self.side), interpolation=cv2.INTER_AREA))
+
+
+class Breakout(Environment):
+    """Breakout of the Arcade Learning Environment, from any state.
+
+    States are object arrays `[B]` of `State`. Observations are `[side, side, 12]`, 0 to 255.
+
+    Args:
+        side: pixels of a screen's side.
+    """
+
+    num_actions = len(ACTIONS)
+    observation_dtype = np.uint8
+    time_limit = TRAINING_LIMIT
+
+    def __init__(self, *, side: int = 96, console: _Console | None = None) -> None:
+        """See the class; `console` is the emulator that another instance shares with this one."""
+        self.name = "breakout" if side == 96 else f"breakout-{side}"
+        self.observation_shape = (side, side, 3 * FRAMES)
+        self._console = console or _Console(side)
+
+    @property
+    def evaluation(self) -> Environment:
+        """The whole game with its own score; of the same states."""
+        return _WholeGame(side=self._console.side, console=self._console)
+
+    def reset(self, seeds: ArrayLike) -> tuple[np.ndarray, NDArray[np.float32]]:
+        """Starts B games with up to 30 no-ops each."""
+        states = _objects([self._console.start(seed) for seed in self._check_seeds(seeds)])
+        return states, self.observe(states)
+
+    def restart(self, states: np.ndarray, seeds: ArrayLike) -> tuple[np.ndarray, NDArray[np.float32]]:
+        """The next life of the same game, or a new game where it is over."""
+        states = self._check_states(states)
+        following = _objects(
+            [
+                self._console.start(seed) if state.over else _alive(state)
+                for state, seed in zip(states, self._check_seeds(seeds), strict=True)
+            ]
+        )
+        return following, self.observe(following)
+
+    def observe(self, states: np.ndarray) -> NDArray[np.float32]:
+        """Returns the last four screens, oldest first, `[B, side, side, 12]`."""
+        states = self._check_states(states)
+        observations = np.empty((len(states), *self.observation_shape), np.float32)
+        for state, observation in zip(states, observations, strict=True):
+            for i, screen in enumerate(state.screens):
+                observation[..., 3 * i : 3 * i + 3] = screen
+        return observations
+
+    def is_terminal(self, states: np.ndarray) -> NDArray[np.bool_]:
+        """Whether a life was just lost or the game is over, `[B]`."""
+        return np.array([self._ended(state) for state in self._check_states(states)], np.bool_)
+
+    def step(self, states: np.ndarray, actions: ArrayLike) -> StepResult:
+        """Takes one action in each state."""
+        states = self._check_states(states)
+        (B,) = states.shape
+        chosen = self._check_actions(actions, "actions", (B,)).tolist()
+        rewards = np.zeros(B, np.float32)
+        successors = states.copy()
+        for b in range(B):
+            if not self._ended(states[b]):
+                following, points = self._console.follow(states[b], chosen[b])
+                successors[b], rewards[b] = self._shown(following), self._reward(points)
+        return StepResult(successors, self.observe(successors), rewards, self.is_terminal(successors))
+
+    def rollout(self, states: np.ndarray, plans: ArrayLike) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        """Follows one plan from each state without taking states between."""
+        states = self._check_states(states)
+        chosen = self._check_actions(plans, "plans", (len(states), None)).tolist()
+        rewards = np.zeros(np.shape(plans), np.float32)
+        alive = np.zeros(np.shape(plans), np.bool_)
+        ale = self._console.ale
+        for b, (state, plan) in enumerate(zip(states, chosen, strict=True)):
+            if self._ended(state):
+                continue
+            for t, action in enumerate(plan):
+                alive[b, t] = True
+                rewards[b, t] = self._reward(self._console.roll(None if t else state, action))
+                if ale.game_over() or (self._ends_with_a_life and ale.lives() < state.lives):
+                    break
+        return rewards, alive
+
+    _ends_with_a_life = True
+
+    def _ended(self, state: State) -> bool:
+        return state.over or state.lost
+
+    def _reward(self, points: int) -> float:
+        return float(np.sign(points))
+
+    def _shown(self, state: State) -> State:
+        return state
+
+    def _check_states(self, states: np.ndarray) -> np.ndarray:
+        if not isinstance(states, np.ndarray) or states.dtype != object or states.ndim != 1:
+            got = f"{states.dtype} {list(states.shape)}" if isinstance(states, np.ndarray) else type(states).__name__
+            raise self._error(f"states must be an object array [B], got {got}")
+        side = self._console.side
+        for state in states:
+            if not isinstance(state, State):
+                raise self._error(f"states must hold State objects, got {type(state).__name__}")
+            if state.screens[0].shape != (side, side, 3):
+                raise self._error(f"states must have screens [{side}, {side}, 3], got {list(state.screens[0].shape)}")
+        return states
+
+    def _pack(self, states: np.ndarray) -> bytes:
+        records = []
+        for state in states:
+            machine = state.machine.serialize()
+            flags = np.array([state.lives, state.lost, state.over, len(machine)], "<i4")
+            records += [flags.tobytes(), *(screen.tobytes() for screen in state.screens), machine]
+        return zlib.compress(b"".join(records), 1)
+
+    def _unpack(self, payload: bytes, rows: int) -> np.ndarray:
+        try:
+            data = zlib.decompress(payload)
+        except zlib.error as error:
+            raise ValueError(str(error)) from None
+        side, at, states = self._console.side, 0, []
+        size = side * side * 3
+        while at < len(data):
+            lives, lost, over, length = np.frombuffer(data, "<i4", 4, at).tolist()
+            at += 16
+            kept = np.frombuffer(data, np.uint8, FRAMES * size, at).reshape(FRAMES, side, side, 3)
+            at += FRAMES * size
+            if length < 0 or at + length > len(data):
+                raise ValueError(f"an emulator state of {length} bytes")
+            machine = ALEState(data[at : at + length])
+            at += length
+            states.append(State(machine, tuple(kept), lives=lives, lost=bool(lost), over=bool(over)))
+        return _objects(states)
+
+
+class _WholeGame(Breakout):
+    """The game's own score to its end."""
+
+    time_limit = EVALUATION_LIMIT
+    _ends_with_a_life = False
+
+    def _ended(self, state: State) -> bool:
+        return state.over
+
+    def _reward(self, points: int) -> float:
+        return float(points)
+
+    def _shown(self, state: State) -> State:
+        return _alive(state)
+
+
+def _alive(state: State) -> State:
+    """The state without the mark that a life was lost."""
+    if not state.lost:
+        return state
+    return State(state.machine, state.screens, lives=state.lives, lost=False, over=state.over)
+
+
+def _objects(values: list[State]) -> np.ndarray:
+    """Returns the values as `[B]` objects, also for B = 0."""
+    array = np.empty(len(values), object)
+    array[:] = values
+    return array
