@@ -13,7 +13,8 @@ from muzero_probe.config import Config
 from muzero_probe.envs import make
 from muzero_probe.envs.base import Environment
 from muzero_probe.models import LearnedModel
-from muzero_probe.nets.mlp import Mlp, build
+from muzero_probe.nets.build import build
+from muzero_probe.nets.loss import Nets
 from muzero_probe.probes.value_error import Policy
 from muzero_probe.search.mcts import search, visit_policy
 from muzero_probe.seeds import show_seeds
@@ -59,7 +60,7 @@ class Agents:
 
     config: Config
     env: Environment
-    nets: Mlp
+    nets: Nets
     theta: torch.Tensor  # [S, P]
     seeds: tuple[int, ...]
     step: int

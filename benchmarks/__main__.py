@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from itertools import chain
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
@@ -20,8 +21,9 @@ import torch
 from muzero_probe import threads
 from muzero_probe.envs import make
 from muzero_probe.models import LearnedModel
+from muzero_probe.nets.build import build
 from muzero_probe.nets.layers import initial_vector
-from muzero_probe.nets.mlp import build
+from muzero_probe.nets.mlp import Mlp
 from muzero_probe.presets import preset
 from muzero_probe.search.mcts import partition, search
 from muzero_probe.training.learner import Learner
@@ -31,7 +33,7 @@ SEEDS = 30
 ROUNDS = 3
 CONFIG = preset("cartpole", "paper")
 ENV = make("cartpole")
-NETS = build(CONFIG.nets, ENV)
+NETS = cast(Mlp, build(CONFIG.nets, ENV))
 
 
 def rate(work: Callable[[], object], amount: float, *, seconds: float = 3.0) -> float:
@@ -59,7 +61,7 @@ def sgemm() -> float:
 
 def learner_flops() -> int:
     """Floating-point operations of the matrix products of one seed's update: forward, and twice that backward."""
-    n, t = CONFIG.nets, CONFIG.training
+    n, t = NETS, CONFIG.training
     value, reward = NETS.value_support.atoms, NETS.reward_support.atoms
     h = NETS.observation * n.hidden + n.hidden * n.latent
     g = n.latent * n.hidden + n.hidden * n.latent

@@ -16,7 +16,7 @@ from rich.table import Table
 
 from muzero_probe import arguments, threads
 from muzero_probe.checkpoints import ROOT, CheckpointError, resume_folder
-from muzero_probe.config import Config, NetsConfig, SearchConfig, TrainingConfig
+from muzero_probe.config import Config, NetsConfig, ResidualNetsConfig, SearchConfig, TrainingConfig
 from muzero_probe.presets import PRESETS, SEEDS, population_size, preset
 from muzero_probe.runs import inventory, progress
 from muzero_probe.runs.run import Run, train
@@ -63,7 +63,7 @@ class Train:
     metrics_every: int = 500  # updates between two sets of metrics
     training: TrainingConfig
     search: SearchConfig
-    nets: NetsConfig
+    nets: tyro.conf.AvoidSubcommands[NetsConfig | ResidualNetsConfig]
 
     def __post_init__(self) -> None:
         """Refuses impossible values."""

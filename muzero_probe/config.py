@@ -48,10 +48,7 @@ class NetsConfig:
     def __post_init__(self) -> None:
         """Refuses impossible values."""
         _at_least(self, "nets", 1, "latent", "hidden")
-        for kind in ("value", "reward"):
-            low, high = getattr(self, f"{kind}_low"), getattr(self, f"{kind}_high")
-            if high <= low:
-                raise ValueError(f"nets.{kind}_high is {high}, it must be above nets.{kind}_low ({low})")
+        _check_supports(self)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,6 +61,25 @@ class ImageNetsConfig(NetsConfig):
         """Refuses impossible values."""
         super().__post_init__()
         _at_least(self, "nets", 1, "filters")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResidualNetsConfig:
+    """Sizes of residual convolutional nets; EfficientZero's for Atari."""
+
+    channels: int = 64  # planes of the latent
+    head_planes: int = 16  # of the 1 x 1 convolution that a head starts with
+    head_hidden: int = 32  # units of a head's hidden layer
+    value_low: int = -300  # lowest atom on the scaled axis h(x); 601 atoms
+    value_high: int = 300
+    reward_low: int = -300
+    reward_high: int = 300
+
+    def __post_init__(self) -> None:
+        """Refuses impossible values."""
+        _at_least(self, "nets", 2, "channels")
+        _at_least(self, "nets", 1, "head_planes", "head_hidden")
+        _check_supports(self)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -152,7 +168,7 @@ class Config:
 
     agent: str = "cartpole"
     environment: str = "cartpole"  # name in `envs.make`
-    nets: NetsConfig = field(default_factory=NetsConfig)
+    nets: NetsConfig | ResidualNetsConfig = field(default_factory=NetsConfig)
     search: SearchConfig = field(default_factory=SearchConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
 
@@ -170,7 +186,8 @@ class Config:
         names = {f.name for f in dataclasses.fields(Config)}
         if values.keys() != names:
             raise ValueError(f"config: {sorted(values.keys() ^ names)} unknown or missing")
-        nets = ImageNetsConfig if "filters" in values["nets"] else NetsConfig
+        given = values["nets"].keys()
+        nets = next((kind for kind in NETS if {f.name for f in dataclasses.fields(kind)} == given), NetsConfig)
         sections = {"nets": nets, "search": SearchConfig, "training": TrainingConfig}
         built = {}
         for name, kind in sections.items():
@@ -180,6 +197,17 @@ class Config:
                 raise ValueError(f"config section {name}: {sorted(given.keys() ^ known)} unknown or missing")
             built[name] = kind(**{k: tuple(v) if isinstance(v, list) else v for k, v in given.items()})
         return Config(agent=values["agent"], environment=values["environment"], **built)
+
+
+# the kinds of nets; their fields tell them apart
+NETS = (NetsConfig, ImageNetsConfig, ResidualNetsConfig)
+
+
+def _check_supports(config: NetsConfig | ResidualNetsConfig) -> None:
+    for kind in ("value", "reward"):
+        low, high = getattr(config, f"{kind}_low"), getattr(config, f"{kind}_high")
+        if high <= low:
+            raise ValueError(f"nets.{kind}_high is {high}, it must be above nets.{kind}_low ({low})")
 
 
 def _at_least(config: object, section: str, least: int, *names: str) -> None:

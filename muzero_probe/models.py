@@ -5,14 +5,14 @@ axis, and that is all. `row_keys`-style identities, seeds and environments stay 
 """
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
 
 from muzero_probe.envs.base import Environment
-from muzero_probe.nets import kernels, mlp
+from muzero_probe.nets import kernels
+from muzero_probe.nets.loss import Nets
 from muzero_probe.nets.mlp import Mlp
 from muzero_probe.support import expectation
 
@@ -66,7 +66,7 @@ class LearnedModel:
         ValueError: if `row_seeds` is not ascending or points outside S.
     """
 
-    def __init__(self, nets: Mlp, theta: torch.Tensor, row_seeds: np.ndarray) -> None:
+    def __init__(self, nets: Nets, theta: torch.Tensor, row_seeds: np.ndarray) -> None:
         """See the class."""
         row_seeds = np.ascontiguousarray(row_seeds, dtype=np.int64)
         if row_seeds.size and ((np.diff(row_seeds) < 0).any() or row_seeds[0] < 0 or row_seeds[-1] >= len(theta)):
@@ -75,15 +75,16 @@ class LearnedModel:
         self.theta = theta
         self.row_seeds = row_seeds
         self.num_actions = nets.actions
-        self._compiled = theta.device.type == "cpu"
-        self._theta = theta.detach().numpy() if self._compiled else None
+        # the nets where `kernels` compute them
+        self._mlp = nets if theta.device.type == "cpu" and isinstance(nets, Mlp) else None
+        self._theta = theta.detach().numpy() if self._mlp else None
 
     @property
     def kernel_arguments(self) -> tuple[Any, ...] | None:
         """What `nets.kernels` want to know of the agents and the rows; None where they do not compute."""
-        if not self._compiled:
+        if not self._mlp:
             return None
-        return self._theta, self.nets.dims, self.nets.value_support.low, self.nets.reward_support.low, self.row_seeds
+        return self._theta, self._mlp.dims, self.nets.value_support.low, self.nets.reward_support.low, self.row_seeds
 
     def rows(self, selection: slice | np.ndarray) -> "LearnedModel":
         """See `Model`; an index array must ascend."""
@@ -92,7 +93,7 @@ class LearnedModel:
     def storage(self, count: int, states: States) -> States:
         """See `Model`."""
         shape = (count, *states.shape[1:])
-        if self._compiled:
+        if self._mlp:
             return np.empty(shape, np.float32)
         return torch.empty(shape, device=self.theta.device)
 
@@ -104,28 +105,28 @@ class LearnedModel:
             raise ValueError(
                 f"observations have {observations.shape[1]} entries, the nets take {self.nets.observation}"
             )
-        if not self._compiled:
-            return self._on_device(partial(mlp.representation, self.nets), observations)
-        latents = np.empty((B, self.nets.latent), np.float32)
+        if not self._mlp:
+            return self._on_device(self.nets.representation, observations)
+        latents = np.empty((B, self._mlp.latent), np.float32)
         values = np.empty(B, np.float32)
         logits = np.empty((B, self.nets.actions), np.float32)
         kernels.root(
-            self._theta, self.nets.dims, self.nets.value_support.low, self.row_seeds, observations,
+            self._theta, self._mlp.dims, self.nets.value_support.low, self.row_seeds, observations,
             latents, values, logits,
         )  # fmt: skip
         return Prediction(latents, np.zeros(B, np.float32), values, logits)
 
     def step(self, states: States, actions: np.ndarray) -> Prediction:
         """G and f. states: latents [B, D]."""
-        if not self._compiled:
-            return self._on_device(mlp.dynamics, states, actions)
+        if not self._mlp:
+            return self._on_device(self.nets.dynamics, states, actions)
         B = len(self.row_seeds)
-        latents = np.empty((B, self.nets.latent), np.float32)
+        latents = np.empty((B, self._mlp.latent), np.float32)
         rewards = np.empty(B, np.float32)
         values = np.empty(B, np.float32)
         logits = np.empty((B, self.nets.actions), np.float32)
         kernels.step(
-            self._theta, self.nets.dims, self.nets.value_support.low, self.nets.reward_support.low,
+            self._theta, self._mlp.dims, self.nets.value_support.low, self.nets.reward_support.low,
             self.row_seeds, states, actions, latents, rewards, values, logits,
         )  # fmt: skip
         return Prediction(latents, rewards, values, logits)
@@ -133,7 +134,7 @@ class LearnedModel:
     def rollout(self, states: States, plans: np.ndarray) -> np.ndarray:
         """Rewards that g predicts along plans."""
         B, T = plans.shape
-        if not self._compiled:
+        if not self._mlp:
             columns = []
             for t in range(T):
                 prediction = self.step(states, plans[:, t])
@@ -142,7 +143,7 @@ class LearnedModel:
             return np.stack(columns, 1) if columns else np.zeros((B, 0), np.float32)
         rewards = np.empty((B, T), np.float32)
         kernels.rollout(
-            self._theta, self.nets.dims, self.nets.reward_support.low, self.row_seeds, states,
+            self._theta, self._mlp.dims, self.nets.reward_support.low, self.row_seeds, states,
             np.ascontiguousarray(plans, dtype=np.int64), rewards,
         )  # fmt: skip
         return rewards
@@ -167,7 +168,7 @@ class LearnedModel:
         with torch.no_grad():
             result = net(p, *(fold(x) for x in inputs))
             latents, reward_logits = result if isinstance(result, tuple) else (result, None)
-            value_logits, policy_logits = mlp.prediction(p, latents)
+            value_logits, policy_logits = self.nets.prediction(p, latents)
             values = expectation(value_logits, self.nets.value_support)[at].cpu().numpy()
             rewards = np.zeros_like(values)
             if reward_logits is not None:

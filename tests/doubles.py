@@ -158,7 +158,7 @@ class OnDevice(LearnedModel):
 
     def __init__(self, nets: Mlp, theta: torch.Tensor, row_seeds: np.ndarray) -> None:
         super().__init__(nets, theta, row_seeds)
-        self._compiled = False
+        self._mlp = None
 
     def rows(self, selection: slice | np.ndarray) -> "OnDevice":
         return OnDevice(self.nets, self.theta, self.row_seeds[selection])

@@ -1,8 +1,8 @@
 """Updates of S agents: gradient, per-seed clipping, Adam.
 
-On a CPU every seed is a task of its own that runs all updates of a block in compiled code, so that nothing
-waits between updates. On another device torch makes one update of all seeds at a time; on CUDA the many small
-kernels of a gradient are captured in one graph.
+On a CPU every seed is a task of its own that runs all updates of a block, so that nothing waits between updates:
+of MLPs in compiled code, of other nets in torch. On another device torch makes one update of all seeds at a time; on
+CUDA the many small kernels of a gradient are captured in one graph.
 """
 
 from functools import partial
@@ -13,7 +13,8 @@ from torch.optim.adam import adam
 
 from muzero_probe import threads
 from muzero_probe.config import TrainingConfig
-from muzero_probe.nets import mlp, updates
+from muzero_probe.nets import updates
+from muzero_probe.nets.loss import Nets, losses
 from muzero_probe.nets.mlp import Mlp
 from muzero_probe.training.replay import Batch
 
@@ -21,14 +22,16 @@ from muzero_probe.training.replay import Batch
 class Learner:
     """Holds parameters [S, P] and Adam's moments."""
 
-    compiled = True  # on a CPU
+    compiled = True  # where they can be
 
-    def __init__(self, nets: Mlp, theta: torch.Tensor, config: TrainingConfig) -> None:
+    def __init__(self, nets: Nets, theta: torch.Tensor, config: TrainingConfig) -> None:
         """Takes over `theta`, on the device to train on; it is updated in place."""
         self.nets = nets
         self.theta = theta
         self.config = config
-        self.compiled = self.compiled and theta.device.type == "cpu"
+        on_cpu = theta.device.type == "cpu"
+        self._mlp = nets if on_cpu and self.compiled and isinstance(nets, Mlp) else None
+        self._by_seed = on_cpu  # whether seeds are tasks
         self.step = 0  # updates made
         self.first = torch.zeros_like(theta)  # Adam's moments
         self.second = torch.zeros_like(theta)
@@ -46,36 +49,39 @@ class Learner:
         U, seeds = batch.observations.shape[:2]
         batch = batch._replace(observations=batch.observations.reshape(*batch.observations.shape[:3], -1))
         rates = np.array([self.config.learning_rate_at(self.step + u) for u in range(U)])
-        if self.compiled:
+        if self._mlp:
             metrics = np.empty((seeds, 5))
             state = (self.theta.numpy(), self.first.numpy(), self.second.numpy(), self.step, rates)
             limits = (self.config.weight_decay, self.config.gradient_norm)
-            nets = (self.nets.dims, self.nets.value_support.low, self.nets.reward_support.low)
+            nets = (self._mlp.dims, self.nets.value_support.low, self.nets.reward_support.low)
             threads.run([partial(updates.update, s, *state, *limits, *nets, batch, metrics) for s in range(seeds)])
         else:
-            metrics = self._update_all(batch, rates)
+            parts = [slice(s, s + 1) for s in range(seeds)] if self._by_seed else [slice(0, seeds)]
+            done = threads.run([partial(self._update_part, part, batch, rates) for part in parts])
+            metrics = np.concatenate(done)
         self.step += U
         metrics[:, :4] /= U
         names = ("reward_loss", "value_loss", "policy_loss", "gradient_norm", "skipped")
         return {name: metrics[:, i] for i, name in enumerate(names)}
 
-    def _update_all(self, batch: Batch, rates: np.ndarray) -> np.ndarray:
-        """All updates of all seeds in torch operations, on any device; the same arithmetic up to rounding.
+    def _update_part(self, part: slice, batch: Batch, rates: np.ndarray) -> np.ndarray:
+        """All updates of some seeds in torch operations, on any device; the same arithmetic up to rounding.
 
         The batches go to the device together and the metrics come back together: between, the host waits for nothing.
         """
         device = self.theta.device
-        fields = [torch.as_tensor(field, device=device) for field in batch]
-        total = torch.zeros(len(self.theta), 5, dtype=torch.float64, device=device)
+        fields = [torch.as_tensor(field[:, part], device=device) for field in batch]
+        theta, first, second = self.theta[part], self.first[part], self.second[part]
+        total = torch.zeros(len(theta), 5, dtype=torch.float64, device=device)
         for u, rate in enumerate(rates):
-            gradient, losses, norms = self._gradient(self.theta, *(field[u] for field in fields))
+            gradient, terms, norms = self._gradient(theta, *(field[u] for field in fields))
             step = torch.tensor(float(self.step + u))
             adam(
-                [self.theta], [gradient], [self.first], [self.second], [], [step],
+                [theta], [gradient], [first], [second], [], [step],
                 amsgrad=False, maximize=False, lr=float(rate), weight_decay=self.config.weight_decay,
                 beta1=updates.BETA1, beta2=updates.BETA2, eps=updates.ADAM_EPSILON,
             )  # fmt: skip
-            total += torch.cat([losses, norms[:, None], ~norms.isfinite()[:, None]], 1)
+            total += torch.cat([terms, norms[:, None], ~norms.isfinite()[:, None]], 1)
         return total.cpu().numpy()
 
     def state_dict(self) -> dict[str, np.ndarray]:
@@ -91,7 +97,7 @@ class Learner:
 
 
 def clipped_gradient(
-    nets: Mlp, limit: float, theta: torch.Tensor, *fields: torch.Tensor
+    nets: Nets, limit: float, theta: torch.Tensor, *fields: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Returns the gradient of one update, clipped seed by seed; one that is not finite is 0.
 
@@ -106,7 +112,7 @@ def clipped_gradient(
     """
 
     def loss(theta: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        terms = mlp.losses(nets, theta, *fields)
+        terms = losses(nets, theta, *fields)
         return terms.sum(), terms
 
     gradient, terms = torch.func.grad(loss, has_aux=True)(theta)

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from muzero_probe.config import SearchConfig
 from muzero_probe.models import LearnedModel
-from muzero_probe.nets.mlp import Mlp
+from muzero_probe.nets.loss import Nets
 from muzero_probe.search.mcts import search, visit_policy
 from muzero_probe.training.replay import Replay
 
@@ -27,7 +27,7 @@ def chosen(first: int, count: int, fraction: float) -> np.ndarray:
 
 
 def reanalyse(
-    nets: Mlp,
+    nets: Nets,
     theta: Tensor,
     replay: Replay,
     positions: np.ndarray,

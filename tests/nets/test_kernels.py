@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from muzero_probe.models import LearnedModel
-from muzero_probe.nets import columns, kernels, mlp, updates
+from muzero_probe.nets import columns, kernels, loss, updates
 from muzero_probe.nets.mlp import Mlp
 from tests.doubles import needs_exact_rows, random_batch, random_nets, random_theta
 from tests.reference import loss as reference
@@ -63,13 +63,13 @@ def test_inference_equals_torch_in_float64(nets: Mlp, counts: tuple[int, ...]):
         if count == 0:
             continue
         p = nets.layout.views(theta[[s]].double())
-        z = mlp.representation(nets, p, torch.tensor(observations[rows]).double()[None])
-        compare(latents[rows], z, values[rows], logits[rows], mlp.prediction(p, z), nets)
-        after, reward_logits = mlp.dynamics(p, z, torch.tensor(actions[rows])[None])
-        compare(following[rows], after, next_values[rows], next_logits[rows], mlp.prediction(p, after), nets)
+        z = nets.representation(p, torch.tensor(observations[rows]).double()[None])
+        compare(latents[rows], z, values[rows], logits[rows], nets.prediction(p, z), nets)
+        after, reward_logits = nets.dynamics(p, z, torch.tensor(actions[rows])[None])
+        compare(following[rows], after, next_values[rows], next_logits[rows], nets.prediction(p, after), nets)
         compare_scalars(rewards[rows], reward_logits[0], nets.reward_support.low)
         for t in range(plans.shape[1]):
-            z, reward_logits = mlp.dynamics(p, z, torch.tensor(plans[rows, t])[None])
+            z, reward_logits = nets.dynamics(p, z, torch.tensor(plans[rows, t])[None])
             compare_scalars(rolled[rows, t], reward_logits[0], nets.reward_support.low)
 
 
@@ -95,7 +95,7 @@ def test_losses_and_gradient_equal_autograd(nets: Mlp, batch_rows: int):
     losses, gradient = compiled_gradient(nets, theta, batch)
     weights = theta.double().requires_grad_()
     tensors = [torch.tensor(field[0]) for field in batch]
-    expected = mlp.losses(nets, weights, *(t.double() if t.is_floating_point() else t for t in tensors))
+    expected = loss.losses(nets, weights, *(t.double() if t.is_floating_point() else t for t in tensors))
     (by_torch,) = torch.autograd.grad(expected.sum(), weights)
     np.testing.assert_allclose(losses, expected.detach(), rtol=1e-5)
     for s in range(S):

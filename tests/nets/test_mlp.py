@@ -7,7 +7,8 @@ import torch
 from muzero_probe.config import NetsConfig
 from muzero_probe.envs.cartpole import CartPole
 from muzero_probe.envs.planted import tree
-from muzero_probe.nets import layers, mlp
+from muzero_probe.nets import layers, loss, mlp
+from muzero_probe.nets.build import build
 from muzero_probe.nets.layers import Layout, halve_gradient, initial_vector, min_max
 from tests.doubles import random_batch, random_nets, random_theta
 from tests.reference import loss as reference
@@ -23,9 +24,9 @@ def supports(nets: mlp.Mlp) -> dict[str, tuple[int, int]]:
 
 
 def double_losses(nets: mlp.Mlp, theta: torch.Tensor, batch: tuple) -> torch.Tensor:
-    """`mlp.losses` of one update in float64."""
+    """`loss.losses` of one update in float64."""
     tensors = [torch.tensor(field[0]) for field in batch]
-    return mlp.losses(nets, theta, *(t.double() if t.is_floating_point() else t for t in tensors))
+    return loss.losses(nets, theta, *(t.double() if t.is_floating_point() else t for t in tensors))
 
 
 @pytest.mark.parametrize(
@@ -57,7 +58,7 @@ def test_losses_and_gradient_equal_formula(nets: mlp.Mlp):
 
 def test_gradient_equals_finite_differences(monkeypatch: pytest.MonkeyPatch):
     """Halving makes the gradient another than the loss's own: it is taken out here, and tested below."""
-    monkeypatch.setattr(mlp, "halve_gradient", lambda x: x)
+    monkeypatch.setattr(loss, "halve_gradient", lambda x: x)
     nets = random_nets(latent=6, hidden=5)
     batch = random_batch(nets, np.random.default_rng(1), unroll=K, rows=B)
     theta = random_theta(nets).double().requires_grad_()
@@ -88,7 +89,7 @@ def test_gradient_is_halved_at_every_dynamics_step(depth: int, monkeypatch: pyte
         return nets.layout.arrays(found[0].numpy())
 
     halved = gradient()
-    monkeypatch.setattr(mlp, "halve_gradient", lambda x: x)
+    monkeypatch.setattr(loss, "halve_gradient", lambda x: x)
     whole = gradient()
     for name in ("h.w1", "h.b1", "h.w2", "h.b2"):
         assert np.abs(whole[name]).max() > 1e-6
@@ -116,10 +117,9 @@ def test_halve_gradient_leaves_the_value():
 def test_latents_are_scaled_to_the_unit_interval():
     nets = random_nets()
     p = nets.layout.views(random_theta(nets, seeds=S))
-    latents = mlp.representation(
-        nets, p, torch.randn(S, 9, nets.observation, generator=torch.Generator().manual_seed(0))
-    )
-    following, _ = mlp.dynamics(p, latents, torch.zeros(S, 9, dtype=torch.int64))
+    observations = torch.randn(S, 9, nets.observation, generator=torch.Generator().manual_seed(0))
+    latents = nets.representation(p, observations)
+    following, _ = nets.dynamics(p, latents, torch.zeros(S, 9, dtype=torch.int64))
     for z in (latents, following):
         assert torch.equal(z.min(-1).values, torch.zeros(S, 9))
         torch.testing.assert_close(z.max(-1).values, torch.ones(S, 9))
@@ -133,7 +133,7 @@ def test_actions_lead_apart():
     nets = random_nets()
     p = nets.layout.views(random_theta(nets))
     latents = torch.rand(1, 1, nets.latent, generator=torch.Generator().manual_seed(0)).expand(1, 3, -1)
-    following, _ = mlp.dynamics(p, latents, torch.tensor([[0, 1, 2]]))
+    following, _ = nets.dynamics(p, latents, torch.tensor([[0, 1, 2]]))
     assert len({tuple(z.tolist()) for z in following[0]}) == 3
 
 
@@ -190,8 +190,8 @@ def test_a_layout_starts_with_weights():
 
 def test_build_takes_sizes_from_config_and_environment():
     config = NetsConfig(latent=8, hidden=12, value_low=-1, value_high=3, reward_low=-4, reward_high=5)
-    assert mlp.build(config, CartPole()).dims == (4, 8, 12, 2, 5, 10, (0, 0, 0, 0))
-    assert mlp.build(config, tree(2, 3)).dims == (13, 8, 12, 3, 5, 10, (0, 0, 0, 0))
+    assert build(config, CartPole()).dims == (4, 8, 12, 2, 5, 10, (0, 0, 0, 0))
+    assert build(config, tree(2, 3)).dims == (13, 8, 12, 3, 5, 10, (0, 0, 0, 0))
 
 
 def test_one_floor_of_the_scaling():

@@ -1,0 +1,131 @@
+"""Do the residual nets compute what they say, each seed and each row for itself?"""
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+from torch.nn.functional import avg_pool2d, conv2d
+
+from muzero_probe.config import ImageNetsConfig, ResidualNetsConfig
+from muzero_probe.envs.cartpole import CartPole
+from muzero_probe.models import LearnedModel
+from muzero_probe.nets import loss
+from muzero_probe.nets.build import build
+from muzero_probe.nets.residual import Residual
+from muzero_probe.support import Support
+from tests.doubles import random_batch, random_theta
+
+NETS = Residual(
+    image=(20, 17, 3), actions=3, channels=4, head_planes=2, head_hidden=5,
+    value_support=Support(low=-3, high=6), reward_support=Support(low=-2, high=2),
+)  # fmt: skip
+S, B = 3, 4
+
+
+@pytest.fixture
+def theta() -> Tensor:
+    return random_theta(NETS, seeds=S).double()
+
+
+@pytest.fixture
+def pixels() -> Tensor:
+    generator = torch.Generator().manual_seed(0)
+    return torch.randint(0, 256, (S, B, NETS.observation), generator=generator).double()
+
+
+class Alone:
+    """One seed, one row, with torch's own layers."""
+
+    def __init__(self, theta: Tensor) -> None:
+        self.p = {name: torch.tensor(a) for name, a in NETS.layout.arrays(theta.numpy()).items()}
+
+    def layer(self, name: str, x: Tensor, stride: int = 1) -> Tensor:
+        weight = self.p[f"{name}.w"].permute(3, 2, 0, 1)
+        y = conv2d(x[None], weight, stride=stride, padding=weight.shape[-1] // 2)[0]
+        y = (y - y.mean()) / (y.var(correction=0) + 1e-5).sqrt()
+        return y * (1 + self.p[f"{name}.scale"][:, None, None]) + self.p[f"{name}.shift"][:, None, None]
+
+    def block(self, name: str, x: Tensor) -> Tensor:
+        inner = torch.clamp(self.layer(f"{name}.1", x), min=0)
+        return torch.clamp(self.layer(f"{name}.2", inner) + x, min=0)
+
+    def head(self, name: str, x: Tensor) -> Tensor:
+        planes = torch.clamp(self.layer(f"{name}.planes", x), min=0).flatten()
+        hidden = torch.clamp(planes @ self.p[f"{name}.hidden.w"] + self.p[f"{name}.hidden.b"], min=0)
+        return hidden @ self.p[f"{name}.out.w"] + self.p[f"{name}.out.b"]
+
+    def representation(self, observation: Tensor) -> Tensor:
+        x = observation.reshape(NETS.image).permute(2, 0, 1) / 255
+        x = self.block("h.half", torch.clamp(self.layer("h.first", x, 2), min=0))
+        inner = torch.clamp(self.layer("h.down.1", x, 2), min=0)
+        x = torch.clamp(self.layer("h.down.2", inner) + self.layer("h.down.skip", x, 2), min=0)
+        for name in ("h.quarter", "h.eighth"):
+            x = avg_pool2d(self.block(name, x)[None], 3, stride=2, padding=1)[0]
+        return scaled(self.block("h.last", x))
+
+    def dynamics(self, latent: Tensor, action: int) -> Tensor:
+        planes = torch.zeros(NETS.actions, *latent.shape[1:], dtype=torch.float64)
+        planes[action] = 1
+        x = torch.clamp(self.layer("g.first", torch.cat([latent, planes])) + latent, min=0)
+        return scaled(self.block("g.block", x))
+
+
+def scaled(x: Tensor) -> Tensor:
+    return (x - x.min()) / (x.max() - x.min())
+
+
+def test_every_seed_and_row_equals_the_nets_of_one(theta: Tensor, pixels: Tensor):
+    p = NETS.layout.views(theta)
+    actions = torch.tensor([[0, 1, 2, 1]] * S)
+    latents = NETS.representation(p, pixels)
+    following, rewards = NETS.dynamics(p, latents, actions)
+    values, policies = NETS.prediction(p, latents)
+    assert latents.shape == (S, B, *NETS.latent) == (S, B, 4, 2, 2)
+    for s in range(S):
+        alone = Alone(theta[s])
+        for b in range(B):
+            z = alone.representation(pixels[s, b])
+            torch.testing.assert_close(latents[s, b], z)
+            after = alone.dynamics(z, int(actions[s, b]))
+            torch.testing.assert_close(following[s, b], after)
+            torch.testing.assert_close(rewards[s, b], alone.head("reward", after))
+            x = alone.block("f.block", z)
+            torch.testing.assert_close(values[s, b], alone.head("value", x))
+            torch.testing.assert_close(policies[s, b], alone.head("policy", x))
+
+
+def test_a_seed_s_gradient_is_its_own(theta: Tensor):
+    batch = [torch.tensor(field[0]) for field in random_batch(NETS, np.random.default_rng(0), seeds=S, rows=B)]
+    batch = [x.double() if x.is_floating_point() else x for x in batch]
+    together = theta.clone().requires_grad_()
+    losses = loss.losses(NETS, together, *batch)
+    (gradient,) = torch.autograd.grad(losses.sum(), together)
+    for s in range(S):
+        alone = theta[[s]].clone().requires_grad_()
+        terms = loss.losses(NETS, alone, *(x[[s]] for x in batch))
+        (own,) = torch.autograd.grad(terms.sum(), alone)
+        torch.testing.assert_close(losses[[s]], terms)
+        torch.testing.assert_close(gradient[[s]], own)
+
+
+def test_the_learned_model_answers_rows_of_any_seeds(theta: Tensor, pixels: Tensor):
+    row_seeds = np.array([0, 0, 0, 2])
+    rows = np.stack([pixels[s, i].numpy() for i, s in enumerate(row_seeds)]).astype(np.float32)
+    model = LearnedModel(NETS, theta.float(), row_seeds)
+    root = model.root(rows)
+    step = model.step(root.states, np.array([0, 1, 2, 0]))
+    rolled = model.rollout(root.states, np.array([[0, 1], [1, 1], [2, 0], [0, 0]]))
+    assert model.kernel_arguments is None
+    np.testing.assert_allclose(rolled[:, 0], step.rewards, rtol=1e-5)
+    for i, s in enumerate(row_seeds):
+        alone = Alone(theta[s])
+        z = alone.representation(torch.tensor(rows[i]).double())
+        np.testing.assert_allclose(root.states[i], z, atol=1e-4)
+        np.testing.assert_allclose(root.logits[i], alone.head("policy", alone.block("f.block", z)), atol=1e-4)
+        np.testing.assert_allclose(step.states[i], alone.dynamics(z, [0, 1, 2, 0][i]), atol=1e-4)
+
+
+@pytest.mark.parametrize("config", [ResidualNetsConfig(), ImageNetsConfig()])
+def test_observations_that_are_no_images_are_refused(config: ResidualNetsConfig | ImageNetsConfig):
+    with pytest.raises(ValueError, match=r"take images of at least \d+ x \d+ with planes, cartpole shows \[4\]"):
+        build(config, CartPole())
