@@ -255,6 +255,48 @@ def _minatar_smoke() -> Settings:
     )
 
 
+def _breakout(steps: tuple[int, ...], *, prior_effect: int, states: int, episodes: int) -> Settings:
+    return Settings(
+        shard=1,
+        bank=Bank(episodes=episodes, states=states),
+        returns=Returns(episodes=episodes),
+        own_policy=OwnPolicy(states=states, samples=32),
+        sequences=Sequences(states=states, length=4, steps=steps),  # study: 4^4 = 256 sequences
+        cross_checkpoint=CrossCheckpoint(states=min(states, 8), samples=32),
+        prior_effect=PriorEffect(states=states, step=prior_effect, horizon=32),  # study: planning horizon
+        planning=Planning(episodes=1, steps=steps, horizon=32),
+    )
+
+
+def _breakout_paper() -> Settings:
+    return _breakout((1_000, 10_000, 100_000, 500_000), prior_effect=10_000, states=50, episodes=20)
+
+
+def _breakout_desk() -> Settings:
+    return dataclasses.replace(
+        _breakout((1_000, 12_000), prior_effect=2_000, states=16, episodes=5),
+        planning=Planning(episodes=1, steps=(12_000,), horizon=32, budgets=(4, 8, 16, 32)),
+    )
+
+
+def _breakout_quick() -> Settings:
+    return dataclasses.replace(
+        _breakout((200, 1_000), prior_effect=500, states=6, episodes=2),
+        planning=Planning(episodes=1, steps=(1_000,), horizon=32, budgets=(4, 16)),
+    )
+
+
+def _breakout_smoke() -> Settings:
+    return dataclasses.replace(
+        _cartpole_smoke(),
+        own_policy=OwnPolicy(states=2, samples=2),
+        sequences=Sequences(states=1, length=2, steps=(10, 20)),
+        cross_checkpoint=CrossCheckpoint(states=1, samples=2),
+        prior_effect=PriorEffect(states=1, step=10, horizon=4, budgets=(2, 4)),
+        planning=Planning(episodes=1, steps=(20,), horizon=4, budgets=(2,)),
+    )
+
+
 SETTINGS: dict[str, dict[str, Callable[[], Settings]]] = {
     "cartpole": {"smoke": _cartpole_smoke, "quick": _cartpole_quick, "paper": Settings},
     "lunar_lander": {
@@ -263,6 +305,7 @@ SETTINGS: dict[str, dict[str, Callable[[], Settings]]] = {
         "desk": _lunar_lander_desk,
         "paper": _lunar_lander_paper,
     },
+    "breakout": {"smoke": _breakout_smoke, "quick": _breakout_quick, "desk": _breakout_desk, "paper": _breakout_paper},
     "minatar": {"smoke": _minatar_smoke, "quick": _minatar_quick, "desk": _minatar_desk, "paper": _minatar_paper},
 }
 

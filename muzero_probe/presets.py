@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any
 
-from muzero_probe.config import Config, ImageNetsConfig, NetsConfig, SearchConfig, TrainingConfig
+from muzero_probe.config import Config, ImageNetsConfig, NetsConfig, ResidualNetsConfig, SearchConfig, TrainingConfig
 
 
 def _cartpole_paper() -> Config:
@@ -152,6 +152,69 @@ def _minatar_smoke() -> Config:
     )  # fmt: skip
 
 
+def _breakout(**training: Any) -> Config:
+    """EfficientZero's set-up of Atari without its additions (study, section 1)."""
+    return Config(
+        agent="breakout",
+        environment="breakout",
+        nets=ResidualNetsConfig(),
+        search=SearchConfig(discount=0.997**4, dirichlet_alpha=0.3),  # study; EfficientZero
+        training=TrainingConfig(
+            **{
+                "batch_size": 256,
+                "unroll_steps": 5,  # study
+                "n_step": 5,
+                "environments": 4,
+                "updates_per_environment_step": 1.0,  # EfficientZero: as many updates as steps
+                "warmup_slots": 500,  # 2,000 steps before the first update
+                "replay_slots": 25_000,  # 100,000 steps
+                "priority_alpha": 0.6,
+                "value_weight": 0.25,
+            }
+            | training
+        ),
+    )
+
+
+def _breakout_paper() -> Config:
+    return _breakout(
+        steps=500_000,  # study
+        checkpoints=(0, 1_000, 5_000, 10_000, 20_000, 50_000, 100_000, 200_000, 500_000),
+    )
+
+
+def _breakout_desk() -> Config:
+    """What two cores do in two hours: a few seeds, screens of half the side, a quarter of the planes."""
+    return dataclasses.replace(
+        _breakout(steps=12_000, checkpoints=(0, 1_000, 2_000, 5_000, 12_000), batch_size=128, replay_slots=5_000),
+        environment="breakout-48",
+        nets=ResidualNetsConfig(
+            channels=16, head_planes=8, value_low=0, value_high=10, reward_low=0, reward_high=2
+        ),  # h(99) is 9.1: more than any value, with rewards of 1 for a brick
+    )
+
+
+def _breakout_quick() -> Config:
+    return dataclasses.replace(
+        _breakout_desk(),
+        training=dataclasses.replace(_breakout_desk().training, steps=1_000, checkpoints=(0, 200, 500, 1_000)),
+    )
+
+
+def _breakout_smoke() -> Config:
+    """Seconds; every part runs, nothing is learned."""
+    desk = _breakout_desk()
+    return dataclasses.replace(
+        desk,
+        nets=dataclasses.replace(desk.nets, channels=4, head_planes=2, head_hidden=8),
+        search=dataclasses.replace(desk.search, simulations=4),
+        training=dataclasses.replace(
+            desk.training, steps=20, checkpoints=(0, 10, 20), batch_size=8, unroll_steps=3, n_step=3, environments=2,
+            warmup_slots=30, replay_slots=100, updates_per_environment_step=0.5,
+        ),
+    )  # fmt: skip
+
+
 PRESETS: dict[str, dict[str, Callable[[], Config]]] = {
     "cartpole": {"smoke": _cartpole_smoke, "quick": _cartpole_quick, "paper": _cartpole_paper},
     "lunar_lander": {
@@ -160,10 +223,17 @@ PRESETS: dict[str, dict[str, Callable[[], Config]]] = {
         "desk": _lunar_lander_desk,
         "paper": _lunar_lander_paper,
     },
+    "breakout": {"smoke": _breakout_smoke, "quick": _breakout_quick, "desk": _breakout_desk, "paper": _breakout_paper},
     "minatar": {"smoke": _minatar_smoke, "quick": _minatar_quick, "desk": _minatar_desk, "paper": _minatar_paper},
 }
 SEEDS = {"smoke": 2, "quick": 6, "desk": 30, "paper": 30}  # size of the population; 30 is the study's
-SEEDS_OF = {("minatar", "desk"): 20, ("minatar", "paper"): 20}  # where it is another; the study's 20 of Breakout
+SEEDS_OF = {  # where it is another
+    ("minatar", "desk"): 20,
+    ("minatar", "paper"): 20,
+    ("breakout", "quick"): 2,
+    ("breakout", "desk"): 4,
+    ("breakout", "paper"): 20,  # the study's
+}
 
 
 def population_size(agent: str, profile: str) -> int:

@@ -35,8 +35,13 @@ def test_the_study_is_the_paper_preset():
 # shaping, 20 on the ground less 100 x (distance, speed, tilt) in the air; a lander that fell out of the screen's
 # corner (distance 1.7, speed 1.6) would be worth 450. The lowest: as much lost by shaping, and a crash.
 # MinAtar: all 30 bricks of a screen at the fastest, one every other step, are worth 23, and the ball must come back.
-VALUES = {"cartpole": (0, 1 / (1 - 0.997)), "lunar_lander": (-550, 450), "minatar": (0, 32)}
-REWARDS = {"cartpole": (0, 1), "lunar_lander": (-100, 100), "minatar": (0, 1)}
+VALUES = {
+    "cartpole": (0, 1 / (1 - 0.997)),
+    "lunar_lander": (-550, 450),
+    "minatar": (0, 32),
+    "breakout": (0, 1 / (1 - 0.997**4)),
+}
+REWARDS = {"cartpole": (0, 1), "lunar_lander": (-100, 100), "minatar": (0, 1), "breakout": (0, 1)}
 
 
 @pytest.mark.parametrize(("agent", "profile"), EVERY)
