@@ -16,7 +16,7 @@ import numpy as np
 from ale_py import Action, ALEInterface, ALEState, LoggerMode, roms
 from numpy.typing import ArrayLike, NDArray
 
-from muzero_probe.envs.base import Environment, StepResult
+from muzero_probe.envs.base import Environment, StepResult, object_array
 
 FRAMES = 4  # of the game per step, and screens of an observation
 NO_OPS = 30  # at most, at the start of a game
@@ -129,13 +129,13 @@ class Breakout(Environment):
 
     def reset(self, seeds: ArrayLike) -> tuple[np.ndarray, NDArray[np.float32]]:
         """Starts B games with up to 30 no-ops each."""
-        states = _objects([self._console.start(seed) for seed in self._check_seeds(seeds)])
+        states = object_array([self._console.start(seed) for seed in self._check_seeds(seeds)])
         return states, self.observe(states)
 
     def restart(self, states: np.ndarray, seeds: ArrayLike) -> tuple[np.ndarray, NDArray[np.float32]]:
         """The next life of the same game, or a new game where it is over."""
         states = self._check_states(states)
-        following = _objects(
+        following = object_array(
             [
                 self._console.start(seed) if state.over else _alive(state)
                 for state, seed in zip(states, self._check_seeds(seeds), strict=True)
@@ -198,13 +198,8 @@ class Breakout(Environment):
         return state
 
     def _check_states(self, states: np.ndarray) -> np.ndarray:
-        if not isinstance(states, np.ndarray) or states.dtype != object or states.ndim != 1:
-            got = f"{states.dtype} {list(states.shape)}" if isinstance(states, np.ndarray) else type(states).__name__
-            raise self._error(f"states must be an object array [B], got {got}")
         side = self._console.side
-        for state in states:
-            if not isinstance(state, State):
-                raise self._error(f"states must hold State objects, got {type(state).__name__}")
+        for state in self._check_objects(states, State):
             if state.screens[0].shape != (side, side, 3):
                 raise self._error(f"states must have screens [{side}, {side}, 3], got {list(state.screens[0].shape)}")
         return states
@@ -234,7 +229,7 @@ class Breakout(Environment):
             machine = ALEState(data[at : at + length])
             at += length
             states.append(State(machine, tuple(kept), lives=lives, lost=bool(lost), over=bool(over)))
-        return _objects(states)
+        return object_array(states)
 
 
 class _WholeGame(Breakout):
@@ -258,10 +253,3 @@ def _alive(state: State) -> State:
     if not state.lost:
         return state
     return State(state.machine, state.screens, lives=state.lives, lost=False, over=state.over)
-
-
-def _objects(values: list[State]) -> np.ndarray:
-    """Returns the values as `[B]` objects, also for B = 0."""
-    array = np.empty(len(values), object)
-    array[:] = values
-    return array
