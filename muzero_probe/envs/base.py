@@ -52,6 +52,8 @@ class Environment(ABC):
         num_actions: A; actions are 0..A-1.
         observation_shape: shape of one observation.
         observation_dtype: dtype that holds every observation exactly; replay stores them so.
+        screens: F, where an observation is the last F screens side by side along its last axis, oldest first, and a
+            game starts with its first screen F times; 1 where observations share nothing. Replay stores screens once.
         time_limit: steps after which an episode is truncated, None for no limit. No part of T.
         alive_reward: the reward of every step taken from a non-terminal state, where that is a
             constant of the task, else None.
@@ -64,6 +66,7 @@ class Environment(ABC):
     num_actions: int
     observation_shape: tuple[int, ...]
     observation_dtype: type[np.generic] = np.float32
+    screens: int = 1
     time_limit: int | None = None
     alive_reward: float | None = None
     state_version: ClassVar[int] = 1

@@ -114,6 +114,7 @@ class Breakout(Environment):
 
     num_actions = len(ACTIONS)
     observation_dtype = np.uint8
+    screens = FRAMES
     time_limit = TRAINING_LIMIT
 
     def __init__(self, *, side: int = 96, console: _Console | None = None) -> None:

@@ -65,7 +65,7 @@ def losses(
     """Returns the weighted reward, value and policy losses [S, 3]; see `updates.loss_and_gradient`."""
     _, K, _ = actions.shape
     p = nets.layout.views(theta)
-    latents = nets.representation(p, observations)
+    latents = nets.representation(p, observations.to(theta.dtype))
     reward_loss = value_loss = policy_loss = torch.zeros(len(theta), device=theta.device)
     for k in range(K + 1):
         value_logits, policy_logits = nets.prediction(p, latents)

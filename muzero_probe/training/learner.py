@@ -5,6 +5,7 @@ of MLPs in compiled code, of other nets in torch. On another device torch makes 
 CUDA the many small kernels of a gradient are captured in one graph.
 """
 
+from collections.abc import Callable
 from functools import partial
 
 import numpy as np
@@ -35,9 +36,9 @@ class Learner:
         self.step = 0  # updates made
         self.first = torch.zeros_like(theta)  # Adam's moments
         self.second = torch.zeros_like(theta)
-        gradient = partial(clipped_gradient, nets, config.gradient_norm)
-        captured = theta.device.type == "cuda"
-        self._gradient = torch.compile(gradient, backend="cudagraphs", dynamic=False) if captured else gradient
+        self._gradient = partial(clipped_gradient, nets, config.gradient_norm)
+        if theta.device.type == "cuda":
+            self._gradient = captured(self._gradient, backend="cudagraphs")
 
     def update(self, batch: Batch) -> dict[str, np.ndarray]:
         """Makes one update per leading entry of the batch.
@@ -51,6 +52,7 @@ class Learner:
         rates = np.array([self.config.learning_rate_at(self.step + u) for u in range(U)])
         if self._mlp:
             metrics = np.empty((seeds, 5))
+            batch = batch._replace(observations=batch.observations.astype(np.float32, copy=False))
             state = (self.theta.numpy(), self.first.numpy(), self.second.numpy(), self.step, rates)
             limits = (self.config.weight_decay, self.config.gradient_norm)
             nets = (self._mlp.dims, self.nets.value_support.low, self.nets.reward_support.low)
@@ -70,18 +72,23 @@ class Learner:
         The batches go to the device together and the metrics come back together: between, the host waits for nothing.
         """
         device = self.theta.device
+        # pixels travel as bytes; `losses` makes numbers of them
         fields = [torch.as_tensor(field[:, part], device=device) for field in batch]
         theta, first, second = self.theta[part], self.first[part], self.second[part]
         total = torch.zeros(len(theta), 5, dtype=torch.float64, device=device)
-        for u, rate in enumerate(rates):
-            gradient, terms, norms = self._gradient(theta, *(field[u] for field in fields))
-            step = torch.tensor(float(self.step + u))
-            adam(
-                [theta], [gradient], [first], [second], [], [step],
-                amsgrad=False, maximize=False, lr=float(rate), weight_decay=self.config.weight_decay,
-                beta1=updates.BETA1, beta2=updates.BETA2, eps=updates.ADAM_EPSILON,
-            )  # fmt: skip
-            total += torch.cat([terms, norms[:, None], ~norms.isfinite()[:, None]], 1)
+        torch.set_flush_denormal(device.type == "cpu")  # of this thread: numbers too small to matter cost most
+        try:
+            for u, rate in enumerate(rates):
+                gradient, terms, norms = self._gradient(theta, *(field[u] for field in fields))
+                step = torch.tensor(float(self.step + u))
+                adam(
+                    [theta], [gradient], [first], [second], [], [step],
+                    amsgrad=False, maximize=False, lr=float(rate), weight_decay=self.config.weight_decay,
+                    beta1=updates.BETA1, beta2=updates.BETA2, eps=updates.ADAM_EPSILON,
+                )  # fmt: skip
+                total += torch.cat([terms, norms[:, None], ~norms.isfinite()[:, None]], 1)
+        finally:
+            torch.set_flush_denormal(False)
         return total.cpu().numpy()
 
     def state_dict(self) -> dict[str, np.ndarray]:
@@ -110,12 +117,15 @@ def clipped_gradient(
     Returns:
         Gradient [S, P], losses [S, 3], norms before clipping [S].
     """
-
-    def loss(theta: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        terms = losses(nets, theta, *fields)
-        return terms.sum(), terms
-
-    gradient, terms = torch.func.grad(loss, has_aux=True)(theta)
+    leaf = theta.detach().clone().requires_grad_()  # other threads write to other rows of the same memory
+    terms = losses(nets, leaf, *fields)
+    (gradient,) = torch.autograd.grad(terms.sum(), leaf)
     norms = gradient.norm(dim=1)
     factor = torch.where(norms.isfinite(), (limit / (norms + 1e-6)).clamp(max=1.0), 0.0)
-    return gradient.nan_to_num(0.0, 0.0, 0.0) * factor[:, None], terms, norms
+    return gradient.nan_to_num(0.0, 0.0, 0.0) * factor[:, None], terms.detach(), norms
+
+
+def captured(gradient: Callable, backend: str) -> Callable:
+    """Returns `gradient` as one graph of torch operations, for a backend of `torch.compile`."""
+    torch._dynamo.config.trace_autograd_ops = True  # a graph may hold its own backward pass
+    return torch.compile(gradient, backend=backend, fullgraph=True, dynamic=False)

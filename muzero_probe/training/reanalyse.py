@@ -64,6 +64,6 @@ def reanalyse(
     e, c = np.divmod(flat, replay.config.replay_slots)
     alpha = np.full(nets.actions, config.dirichlet_alpha)
     noise = np.concatenate([rng.dirichlet(alpha, len(u)) for rng, u in zip(rngs, unique, strict=True)])
-    result = search(LearnedModel(nets, theta, seeds), replay.observations[seeds, e, c], config, noise=noise)
+    result = search(LearnedModel(nets, theta, seeds), replay.frames.read(seeds, e, c), config, noise=noise)
     replay.renew(seeds, flat, visit_policy(result.visits, 1.0), result.values)
     return selected.size, flat.size

@@ -14,16 +14,17 @@ import numpy as np
 from muzero_probe import threads
 from muzero_probe.config import TrainingConfig
 from muzero_probe.returns import n_step_return
+from muzero_probe.training.frames import Frames
 
 PRIORITY_FLOOR = 1e-3  # a perfectly predicted position can still be drawn
 
-FIELDS = ("observations", "actions", "rewards", "terminated", "final", "policies", "values", "weights")
+FIELDS = ("actions", "rewards", "terminated", "final", "policies", "values", "weights")
 
 
 class Batch(NamedTuple):
     """U updates' training data; see `nets.updates.loss_and_gradient` for the meaning of each part."""
 
-    observations: np.ndarray  # [U, S, B, O]
+    observations: np.ndarray  # [U, S, B, ...], of the type that replay stores
     actions: np.ndarray  # [U, S, K, B]
     rewards: np.ndarray  # [U, S, K, B]
     values: np.ndarray  # [U, S, K+1, B]
@@ -45,14 +46,23 @@ class Replay:
         num_actions: int,
         discount: float,
         observation_dtype: type = np.float32,
+        screens: int = 1,
     ) -> None:
-        """Allocates empty rings."""
+        """Allocates empty rings; `screens` are those of an observation, see `frames`.
+
+        Raises:
+            ValueError: if the rings are too short for what a position's targets and observation need.
+        """
         self.config = config
         self.discount = discount
         self.num_actions = num_actions
         self.written = 0  # slots written to every ring so far
         shape = (seeds, config.environments, config.replay_slots)
-        self.observations = np.zeros((*shape, *observation_shape), observation_dtype)
+        if config.replay_slots < self.lag + screens:
+            raise ValueError(
+                f"training.replay_slots is {config.replay_slots}, at least {self.lag + screens} are needed here"
+            )
+        self.frames = Frames(shape, observation_shape, observation_dtype, screens)
         self.actions = np.zeros(shape, np.int64)
         self.rewards = np.zeros(shape, np.float32)
         self.terminated = np.zeros(shape, np.bool_)
@@ -79,7 +89,7 @@ class Replay:
     ) -> None:
         """Writes one slot to every ring, each argument [S, E, ...]; older positions become drawable."""
         at = self.written % self.config.replay_slots
-        self.observations[:, :, at] = observations
+        self.frames.write(self.written, observations)
         self.actions[:, :, at] = actions
         self.rewards[:, :, at] = rewards
         self.terminated[:, :, at] = terminated
@@ -87,6 +97,8 @@ class Replay:
         self.policies[:, :, at] = policies
         self.values[:, :, at] = values
         self.weights[:, :, at] = 0.0
+        for index, torn in self.frames.torn(self.written):
+            self.weights[:, :, index][torn] = 0.0
         self.written += 1
         ripe = self.written - 1 - self.lag
         if ripe >= 0:
@@ -145,7 +157,7 @@ class Replay:
         K = self.config.unroll_steps
         A = self.num_actions
         out = Batch(
-            observations=np.empty((U, S, B, *self.observations.shape[3:]), np.float32),
+            observations=np.empty((U, S, B, *self.frames.observation_shape), self.frames.newest.dtype),
             actions=np.empty((U, S, K, B), np.int64),
             rewards=np.empty((U, S, K, B), np.float32),
             values=np.empty((U, S, K + 1, B), np.float32),
@@ -158,7 +170,7 @@ class Replay:
 
         def fill(s: int) -> None:
             e, c = np.divmod(positions[s], C)
-            out.observations[:, s] = self.observations[s, e, c]
+            out.observations[:, s] = self.frames.read(s, e, c)
             _targets(
                 self.actions[s], self.rewards[s], self.terminated[s], self.final[s], self.policies[s],
                 self.values[s], self.weights[s], positions[s], importance[s], absorbing_actions[s],
@@ -179,15 +191,18 @@ class Replay:
     def state_dict(self) -> dict[str, np.ndarray]:
         """Returns the rings up to the newest slot and the write position."""
         used = min(self.written, self.config.replay_slots)
-        state = {name: getattr(self, name)[:, :, :used] for name in FIELDS}
-        return {**state, "written": np.array(self.written)}
+        return {**{name: ring[:, :, :used] for name, ring in self._rings().items()}, "written": np.array(self.written)}
 
     def load_state_dict(self, state: dict[str, np.ndarray]) -> None:
         """Restores `state_dict`'s result."""
         self.written = int(state["written"])
         used = min(self.written, self.config.replay_slots)
-        for name in FIELDS:
-            getattr(self, name)[:, :, :used] = state[name]
+        for name, ring in self._rings().items():
+            ring[:, :, :used] = state[name]
+
+    def _rings(self) -> dict[str, np.ndarray]:
+        rings = {"observations": self.frames.newest, **{name: getattr(self, name) for name in FIELDS}}
+        return rings | ({"reach": self.frames.reach} if self.frames.screens > 1 else {})
 
 
 @numba.njit(nogil=True, cache=True)

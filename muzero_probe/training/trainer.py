@@ -64,6 +64,7 @@ class Trainer:
             num_actions=self.env.num_actions,
             discount=config.search.discount,
             observation_dtype=self.env.observation_dtype,
+            screens=self.env.screens,
         )
         self.rngs = [stream(seed, "replay") for seed in seeds]
         self.searched = 0  # searches made by reanalyse, all seeds together

@@ -118,7 +118,7 @@ def test_results_are_those_of_a_fresh_search(fraction: float):
         made += len(order)
         noise = rng.dirichlet(np.full(A, SEARCH.dirichlet_alpha), len(order))
         model = LearnedModel(NETS, THETA, np.full(len(order), s))
-        result = search(model, replay.observations[s].reshape(-1, 2)[order], SEARCH, noise=noise)
+        result = search(model, replay.frames.newest[s].reshape(-1, 2)[order], SEARCH, noise=noise)
         before_values[s].reshape(-1)[order] = result.values
         before_policies[s].reshape(-1, A)[order] = visit_policy(result.visits, 1.0)
     assert searches == made
@@ -140,7 +140,8 @@ def test_a_seed_is_reanalysed_alike_alone():
     together, alone = stale_replay(), stale_replay()
     positions = drawn(together)
     run(together, positions, 0.5)
-    for name in ("observations", "actions", "rewards", "terminated", "final", "policies", "values", "weights"):
+    alone.frames.newest = alone.frames.newest[[1]]
+    for name in ("actions", "rewards", "terminated", "final", "policies", "values", "weights"):
         setattr(alone, name, getattr(alone, name)[[1]])
     reanalyse(NETS, THETA[[1]], alone, positions[[1]], SEARCH, streams()[1:], first=0, fraction=0.5)
     assert np.array_equal(alone.values[0], together.values[1])

@@ -206,7 +206,7 @@ def test_nothing_of_the_next_episode_leaks(end: Literal["termination", "limit"])
     replay, other = (one_episode(end, settings=settings) for _ in range(2))
     first = 3 + (end == "limit")
     for name in ("actions", "rewards", "policies", "values", "observations", "terminated", "final"):
-        array = getattr(other, name)
+        array = other.state_dict()[name]
         array[:, :, first:] = ~array[:, :, first:] if array.dtype == bool else array[:, :, first:] * -3 + 1
     for t in range(3):
         for a, b in zip(row_of(replay, t), row_of(other, t), strict=True):
@@ -333,7 +333,7 @@ def test_state_dict_round_trip(written: int):
         more.add(replay)
         more.add(other)
     for name in ("observations", "actions", "rewards", "terminated", "final", "policies", "values", "weights"):
-        assert np.array_equal(getattr(replay, name), getattr(other, name))
+        assert np.array_equal(replay.state_dict()[name], other.state_dict()[name])
     drawn = [r.sample([np.random.default_rng(0), np.random.default_rng(1)], 2, 0.5) for r in (replay, other)]
     assert np.array_equal(drawn[0][0], drawn[1][0]) and np.array_equal(drawn[0][1], drawn[1][1])
 
