@@ -98,15 +98,16 @@ class LearnedModel:
         return torch.empty(shape, device=self.theta.device)
 
     def root(self, inputs: np.ndarray) -> Prediction:
-        """H and f. inputs: observations [B, ...] float32."""
+        """H and f. inputs: observations [B, ...], of any number type."""
         B = len(self.row_seeds)
-        observations = np.ascontiguousarray(inputs, dtype=np.float32).reshape(B, -1)
+        observations = np.ascontiguousarray(inputs).reshape(B, -1)
         if observations.shape[1] != self.nets.observation:
             raise ValueError(
                 f"observations have {observations.shape[1]} entries, the nets take {self.nets.observation}"
             )
         if not self._mlp:
-            return self._on_device(self.nets.representation, observations)
+            return self._on_device(lambda p, x: self.nets.representation(p, x.float()), observations)
+        observations = observations.astype(np.float32, copy=False)
         latents = np.empty((B, self._mlp.latent), np.float32)
         values = np.empty(B, np.float32)
         logits = np.empty((B, self.nets.actions), np.float32)

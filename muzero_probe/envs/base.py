@@ -27,13 +27,13 @@ class StepResult(NamedTuple):
 
     Attributes:
         states: `[B, ...]`, the next states; a terminal state leads to itself.
-        observations: `[B, *obs]` float32, of the next states.
+        observations: `[B, *obs]` of the environment's dtype, of the next states.
         rewards: `[B]` float32, in the task's own units.
         terminated: `[B]` bool, whether the next states are terminal.
     """
 
     states: np.ndarray
-    observations: NDArray[np.float32]
+    observations: np.ndarray
     rewards: NDArray[np.float32]
     terminated: NDArray[np.bool_]
 
@@ -51,9 +51,9 @@ class Environment(ABC):
         name: names the task; part of every blob of states.
         num_actions: A; actions are 0..A-1.
         observation_shape: shape of one observation.
-        observation_dtype: dtype that holds every observation exactly; replay stores them so.
-        screens: F, where an observation is the last F screens side by side along its last axis, oldest first, and a
-            game starts with its first screen F times; 1 where observations share nothing. Replay stores screens once.
+        observation_dtype: dtype of observations.
+        screens: F, where an observation is the last F screens along its first axis, oldest first, and a game starts
+            with its first screen F times; 1 where observations share nothing. Replay stores screens once.
         time_limit: steps after which an episode is truncated, None for no limit. No part of T.
         alive_reward: the reward of every step taken from a non-terminal state, where that is a
             constant of the task, else None.
@@ -74,7 +74,7 @@ class Environment(ABC):
     state_shape: ClassVar[tuple[int, ...]]
 
     @abstractmethod
-    def reset(self, seeds: ArrayLike) -> tuple[np.ndarray, NDArray[np.float32]]:
+    def reset(self, seeds: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
         """Starts B episodes, each as Gymnasium's `reset(seed=...)` would.
 
         Args:
@@ -84,7 +84,7 @@ class Environment(ABC):
             The start states `[B, ...]` and their observations `[B, *obs]`.
         """
 
-    def restart(self, states: np.ndarray, seeds: ArrayLike) -> tuple[np.ndarray, NDArray[np.float32]]:
+    def restart(self, states: np.ndarray, seeds: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
         """Goes on acting behind terminal states `[B, ...]`: with new episodes, unless the task says otherwise."""
         self._check_states(states)
         return self.reset(seeds)
@@ -95,7 +95,7 @@ class Environment(ABC):
         return self
 
     @abstractmethod
-    def observe(self, states: np.ndarray) -> NDArray[np.float32]:
+    def observe(self, states: np.ndarray) -> np.ndarray:
         """Returns the observations `[B, *obs]` of the states `[B, ...]`."""
 
     @abstractmethod

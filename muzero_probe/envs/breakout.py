@@ -1,7 +1,7 @@
 """Where does the ball go, and which bricks does it break? Breakout of the Arcade Learning Environment.
 
 Gymnasium's `ALE/Breakout-v5` without sticky actions, seen as EfficientZero sees it: four frames a step, the
-brighter of the last two pixel by pixel, colour, the last four screens side by side. Equal to Gymnasium's
+brighter of the last two pixel by pixel, colour, the last four screens. Equal to Gymnasium's
 `AtariPreprocessing` and `FrameStackObservation` but for one thing: when the game ends within a step, the screen
 stays as it was.
 
@@ -22,6 +22,7 @@ FRAMES = 4  # of the game per step, and screens of an observation
 NO_OPS = 30  # at most, at the start of a game
 ACTIONS = (Action.NOOP, Action.FIRE, Action.RIGHT, Action.LEFT)
 TRAINING_LIMIT = 27_000  # steps: Gymnasium's 108,000 frames
+CONSOLES = 128  # at most, in one environment; half a MiB and an eighth of a second each
 EVALUATION_LIMIT = 3_000  # steps; EfficientZero's 12,000 frames: an agent that does not serve would wait for ever
 
 
@@ -50,23 +51,25 @@ class State:
 
 
 class _Console:
-    """The emulator, and the state that it is in."""
+    """An emulator, and the state that it is in."""
 
     def __init__(self, side: int) -> None:
         ALEInterface.setLoggerMode(LoggerMode.Error)
         self.side = side
         self.ale = ALEInterface()
         self.ale.setFloat("repeat_action_probability", 0.0)
+        self.ale.setInt("random_seed", 0)  # without sticky actions nothing in Breakout draws from it
+        self.ale.loadROM(str(roms.get_rom_path("breakout")))
+        self.ale.reset_game()
+        self._begin = self.ale.cloneState(include_rng=True)
         self.now: State | None = None
         self._frames = np.zeros((2, 210, 160, 3), np.uint8)
 
     def start(self, seed: int) -> State:
         """A new game, as Gymnasium's reset with a seed makes it."""
-        own, of_ale = (int(word) for word in np.random.SeedSequence(seed).generate_state(2))
+        own = int(np.random.SeedSequence(seed).generate_state(2)[0])
         draws = np.random.Generator(np.random.PCG64(np.random.SeedSequence(own)))
-        self.ale.setInt("random_seed", int(np.uint32(of_ale).astype(np.int32)))
-        self.ale.loadROM(str(roms.get_rom_path("breakout")))
-        self.ale.reset_game()
+        self.ale.restoreState(self._begin)
         for _ in range(int(draws.integers(1, NO_OPS + 1))):
             self.ale.act(Action.NOOP)
         self.ale.getScreenRGB(self._frames[0])
@@ -106,7 +109,7 @@ class _Console:
 class Breakout(Environment):
     """Breakout of the Arcade Learning Environment, from any state.
 
-    States are object arrays `[B]` of `State`. Observations are `[side, side, 12]`, 0 to 255.
+    States are object arrays `[B]` of `State`. Observations are `[4, side, side, 3]` uint8.
 
     Args:
         side: pixels of a screen's side.
@@ -117,40 +120,42 @@ class Breakout(Environment):
     screens = FRAMES
     time_limit = TRAINING_LIMIT
 
-    def __init__(self, *, side: int = 96, console: _Console | None = None) -> None:
-        """See the class; `console` is the emulator that another instance shares with this one."""
+    def __init__(self, *, side: int = 96, consoles: "list[_Console] | None" = None) -> None:
+        """See the class; `consoles` are those that another instance shares with this one."""
         self.name = "breakout" if side == 96 else f"breakout-{side}"
-        self.observation_shape = (side, side, 3 * FRAMES)
-        self._console = console or _Console(side)
+        self.observation_shape = (FRAMES, side, side, 3)
+        self.side = side
+        # row b of a call has a console of its own, which mostly still is in the state that the row goes on from
+        self._consoles = [] if consoles is None else consoles
 
     @property
     def evaluation(self) -> Environment:
         """The whole game with its own score; of the same states."""
-        return _WholeGame(side=self._console.side, console=self._console)
+        return _WholeGame(side=self.side, consoles=self._consoles)
 
-    def reset(self, seeds: ArrayLike) -> tuple[np.ndarray, NDArray[np.float32]]:
+    def reset(self, seeds: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
         """Starts B games with up to 30 no-ops each."""
-        states = object_array([self._console.start(seed) for seed in self._check_seeds(seeds)])
+        states = object_array([self._console(b).start(seed) for b, seed in enumerate(self._check_seeds(seeds))])
         return states, self.observe(states)
 
-    def restart(self, states: np.ndarray, seeds: ArrayLike) -> tuple[np.ndarray, NDArray[np.float32]]:
+    def restart(self, states: np.ndarray, seeds: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
         """The next life of the same game, or a new game where it is over."""
         states = self._check_states(states)
         following = object_array(
             [
-                self._console.start(seed) if state.over else _alive(state)
-                for state, seed in zip(states, self._check_seeds(seeds), strict=True)
+                self._console(b).start(seed) if state.over else _alive(state)
+                for b, (state, seed) in enumerate(zip(states, self._check_seeds(seeds), strict=True))
             ]
         )
         return following, self.observe(following)
 
-    def observe(self, states: np.ndarray) -> NDArray[np.float32]:
-        """Returns the last four screens, oldest first, `[B, side, side, 12]`."""
+    def observe(self, states: np.ndarray) -> np.ndarray:
+        """Returns the last four screens, oldest first, `[B, 4, side, side, 3]`."""
         states = self._check_states(states)
-        observations = np.empty((len(states), *self.observation_shape), np.float32)
+        observations = np.empty((len(states), *self.observation_shape), np.uint8)
         for state, observation in zip(states, observations, strict=True):
-            for i, screen in enumerate(state.screens):
-                observation[..., 3 * i : 3 * i + 3] = screen
+            for place, screen in zip(observation, state.screens, strict=True):
+                place[:] = screen
         return observations
 
     def is_terminal(self, states: np.ndarray) -> NDArray[np.bool_]:
@@ -166,7 +171,7 @@ class Breakout(Environment):
         successors = states.copy()
         for b in range(B):
             if not self._ended(states[b]):
-                following, points = self._console.follow(states[b], chosen[b])
+                following, points = self._console(b).follow(states[b], chosen[b])
                 successors[b], rewards[b] = self._shown(following), self._reward(points)
         return StepResult(successors, self.observe(successors), rewards, self.is_terminal(successors))
 
@@ -176,16 +181,22 @@ class Breakout(Environment):
         chosen = self._check_actions(plans, "plans", (len(states), None)).tolist()
         rewards = np.zeros(np.shape(plans), np.float32)
         alive = np.zeros(np.shape(plans), np.bool_)
-        ale = self._console.ale
         for b, (state, plan) in enumerate(zip(states, chosen, strict=True)):
             if self._ended(state):
                 continue
+            console = self._console(b)
             for t, action in enumerate(plan):
                 alive[b, t] = True
-                rewards[b, t] = self._reward(self._console.roll(None if t else state, action))
-                if ale.game_over() or (self._ends_with_a_life and ale.lives() < state.lives):
+                rewards[b, t] = self._reward(console.roll(None if t else state, action))
+                if console.ale.game_over() or (self._ends_with_a_life and console.ale.lives() < state.lives):
                     break
         return rewards, alive
+
+    def _console(self, row: int) -> _Console:
+        row %= CONSOLES
+        while len(self._consoles) <= row:
+            self._consoles.append(_Console(self.side))
+        return self._consoles[row]
 
     _ends_with_a_life = True
 
@@ -199,7 +210,7 @@ class Breakout(Environment):
         return state
 
     def _check_states(self, states: np.ndarray) -> np.ndarray:
-        side = self._console.side
+        side = self.side
         for state in self._check_objects(states, State):
             if state.screens[0].shape != (side, side, 3):
                 raise self._error(f"states must have screens [{side}, {side}, 3], got {list(state.screens[0].shape)}")
@@ -218,7 +229,7 @@ class Breakout(Environment):
             data = zlib.decompress(payload)
         except zlib.error as error:
             raise ValueError(str(error)) from None
-        side, at, states = self._console.side, 0, []
+        side, at, states = self.side, 0, []
         size = side * side * 3
         while at < len(data):
             lives, lost, over, length = np.frombuffer(data, "<i4", 4, at).tolist()

@@ -47,7 +47,7 @@ class Breakout(Environment):
         self._game: Any = Env()
         self._actions = self._game.minimal_action_set()
 
-    def reset(self, seeds: ArrayLike) -> tuple[np.ndarray, NDArray[np.float32]]:
+    def reset(self, seeds: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
         """Starts B episodes, each as MinAtar's `seed` and `reset` would."""
         kept = self._check_seeds(seeds)
         states = np.empty((len(kept), *self.state_shape), np.uint8)
@@ -57,10 +57,10 @@ class Breakout(Environment):
             self._read(state)
         return states, self.observe(states)
 
-    def observe(self, states: np.ndarray) -> NDArray[np.float32]:
+    def observe(self, states: np.ndarray) -> np.ndarray:
         """Returns the planes, `[B, 10, 10, 4]`, 0 or 1."""
         states = self._check_states(states)
-        observations = np.empty((len(states), *self.observation_shape), np.float32)
+        observations = np.empty((len(states), *self.observation_shape), np.uint8)
         for state, observation in zip(states, observations, strict=True):
             self._write(state)
             observation[:] = self._game.state()
@@ -76,7 +76,7 @@ class Breakout(Environment):
         (B,) = states.shape[:1]
         chosen = self._check_actions(actions, "actions", (B,)).tolist()
         successors = np.empty_like(states)
-        observations = np.empty((B, *self.observation_shape), np.float32)
+        observations = np.empty((B, *self.observation_shape), np.uint8)
         rewards = np.empty(B, np.float32)
         for b in range(B):
             self._write(states[b])

@@ -27,8 +27,8 @@ def build(config: Config, env: Environment) -> Nets:
     if isinstance(config, ResidualNetsConfig):
         image = _image(env, 16)
         return Residual(
-            image=image, channels=config.channels, head_planes=config.head_planes, head_hidden=config.head_hidden,
-            **common,
+            image=image, screens=env.screens, channels=config.channels, head_planes=config.head_planes,
+            head_hidden=config.head_hidden, **common,
         )  # fmt: skip
     sizes = {"observation": int(np.prod(env.observation_shape)), "latent": config.latent, "hidden": config.hidden}
     if isinstance(config, ImageNetsConfig):
@@ -37,9 +37,10 @@ def build(config: Config, env: Environment) -> Nets:
 
 
 def _image(env: Environment, least: int) -> tuple[int, int, int]:
-    shape = env.observation_shape
+    shape = env.observation_shape[1:] if env.screens > 1 else env.observation_shape
     if len(shape) != 3 or min(shape[:2]) < least:
         raise ValueError(
-            f"these nets take images of at least {least} x {least} with planes, {env.name} shows {list(shape)}"
+            f"these nets take images of at least {least} x {least} with planes, "
+            f"{env.name} shows {list(env.observation_shape)}"
         )
     return shape

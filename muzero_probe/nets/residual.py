@@ -11,6 +11,7 @@ No consistency loss, value prefix or recurrent state.
 Only torch computes these nets, on any device: their convolutions are large enough to hide what a call costs.
 """
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -30,19 +31,19 @@ Parameters = dict[str, Tensor]
 class Residual:
     """Sizes of the three nets; parameters are passed in, named views [S, ...] of `layout`."""
 
-    image: tuple[int, int, int]  # height, width, planes of an observation
+    image: tuple[int, int, int]  # height, width, planes of a screen
     actions: int
     channels: int  # planes of the latent; half as many before the first residual block that shrinks
     head_planes: int  # of the 1 x 1 convolution that a head starts with
     head_hidden: int  # units of a head's hidden layer
     value_support: Support
     reward_support: Support
+    screens: int = 1  # in an observation, one behind the other
 
     @property
     def observation(self) -> int:
         """Entries of a flat observation."""
-        height, width, planes = self.image
-        return height * width * planes
+        return self.screens * math.prod(self.image)
 
     @property
     def latent(self) -> tuple[int, int, int]:
@@ -68,7 +69,7 @@ class Residual:
             shapes[f"{name}.b"] = (n_out,)
 
         n, half = self.channels, self.channels // 2
-        convolution("h.first", self.image[2], half)
+        convolution("h.first", self.screens * self.image[2], half)
         block("h.half", half)
         convolution("h.down.1", half, n)
         convolution("h.down.2", n, n)
@@ -91,7 +92,8 @@ class Residual:
 
     def representation(self, p: Parameters, observations: Tensor) -> Tensor:
         """h: observations [S, B, O], pixels 0 to 255 -> latents [S, B, C, H, W]."""
-        x = observations.unflatten(-1, self.image).movedim(-1, 2) / BRIGHTEST
+        screens = observations.unflatten(-1, (self.screens, *self.image))
+        x = screens.movedim(-1, 3).flatten(2, 3) / BRIGHTEST  # all planes of the oldest screen, then the next one's
         x = _layer(p, "h.first", x, stride=2).relu()
         x = _block(p, "h.half", x)
         skip = _layer(p, "h.down.skip", x, stride=2)

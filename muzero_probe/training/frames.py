@@ -1,6 +1,6 @@
 """Observations in rings, every screen stored once.
 
-An observation may be the last F screens side by side: the next one of the same game then repeats all but its oldest
+An observation may be the last F screens, [F, ...]: the next one of the same game then repeats all but its oldest
 screen. Only the newest screen of each slot is stored; an observation is put together from the slots before it.
 """
 
@@ -12,7 +12,7 @@ class Frames:
 
     Args:
         shape: S, E, C.
-        observation_shape: of one observation, screens along its last axis, oldest first.
+        observation_shape: of one observation; its first axis are the screens, oldest first, where there are some.
         dtype: of the observations.
         screens: F; 1 where observations share nothing.
     """
@@ -23,8 +23,7 @@ class Frames:
         """Allocates empty rings."""
         self.screens = screens
         self.observation_shape = observation_shape
-        *sides, planes = observation_shape
-        self.newest = np.zeros((*shape, *sides, planes // screens), dtype)
+        self.newest = np.zeros((*shape, *(observation_shape[1:] if screens > 1 else observation_shape)), dtype)
         # how many slots an observation reaches back; where a game is younger than F, its first screen is repeated
         self.reach = np.zeros(shape, np.uint8)
 
@@ -35,33 +34,29 @@ class Frames:
             ValueError: if an observation neither moves the one before on by a screen nor repeats a single screen.
         """
         C = self.reach.shape[2]
-        planes = self.newest.shape[-1]
-        if self.screens > 1:
-            pixels = tuple(range(2, observations.ndim))
-            first = (observations[..., planes:] == observations[..., :-planes]).all(pixels)
-            goes_on = np.zeros_like(first)
-            if slot:
-                s, e = np.indices(first.shape)
-                before = self.read(s, e, np.full_like(s, (slot - 1) % C))
-                goes_on = (observations[..., :-planes] == before[..., planes:]).all(pixels)
-            if not (first | goes_on).all():
-                raise ValueError("an observation is no stack of screens: it does not follow from the one before")
-            reached = np.minimum(self.reach[:, :, (slot - 1) % C] + 1, self.screens - 1)
-            self.reach[:, :, slot % C] = np.where(goes_on, reached, 0)
-        self.newest[:, :, slot % C] = observations[..., -planes:]
+        if self.screens == 1:
+            self.newest[:, :, slot % C] = observations
+            return
+        within = tuple(range(2, observations.ndim))
+        first = (observations[:, :, 1:] == observations[:, :, :-1]).all(within)
+        goes_on = np.zeros_like(first)
+        if slot:
+            s, e = np.indices(first.shape)
+            before = self.read(s, e, np.full_like(s, (slot - 1) % C))
+            goes_on = (observations[:, :, :-1] == before[:, :, 1:]).all(within)
+        if not (first | goes_on).all():
+            raise ValueError("an observation is no stack of screens: it does not follow from the one before")
+        reached = np.minimum(self.reach[:, :, (slot - 1) % C] + 1, self.screens - 1)
+        self.reach[:, :, slot % C] = np.where(goes_on, reached, 0)
+        self.newest[:, :, slot % C] = observations[:, :, -1]
 
-    def read(self, s: np.ndarray | int, e: np.ndarray, c: np.ndarray) -> np.ndarray:
+    def read(self, s: np.ndarray, e: np.ndarray, c: np.ndarray) -> np.ndarray:
         """Returns the observations at positions s, e, c [...] of the rings, [..., *observation_shape]."""
         if self.screens == 1:
             return self.newest[s, e, c]
-        C = self.reach.shape[2]
-        planes = self.newest.shape[-1]
-        reach = self.reach[s, e, c].astype(np.int64)
-        out = np.empty((*reach.shape, *self.observation_shape), self.newest.dtype)
-        for f in range(self.screens):
-            back = np.minimum(self.screens - 1 - f, reach)
-            out[..., f * planes : (f + 1) * planes] = self.newest[s, e, (c - back) % C]
-        return out
+        back = np.minimum(np.arange(self.screens - 1, -1, -1), self.reach[s, e, c][..., None])
+        s, e, c = (x[..., None] for x in np.broadcast_arrays(s, e, c))
+        return self.newest[s, e, (c - back) % self.reach.shape[2]]
 
     def torn(self, slot: int) -> list[tuple[int, np.ndarray]]:
         """Which observations lost a screen when `slot` was written: ring indices, and for each [S, E] bool."""

@@ -170,7 +170,7 @@ class Replay:
 
         def fill(s: int) -> None:
             e, c = np.divmod(positions[s], C)
-            out.observations[:, s] = self.frames.read(s, e, c)
+            out.observations[:, s] = self.frames.read(np.array(s), e, c)
             _targets(
                 self.actions[s], self.rewards[s], self.terminated[s], self.final[s], self.policies[s],
                 self.values[s], self.weights[s], positions[s], importance[s], absorbing_actions[s],

@@ -22,11 +22,6 @@ def gymnasiums() -> gymnasium.Env:
     return FrameStackObservation(game, 4)
 
 
-def planes(observation: np.ndarray) -> np.ndarray:
-    """[4, 96, 96, 3] as [96, 96, 12]."""
-    return np.concatenate(list(observation), -1)
-
-
 def plan(seed: int, steps: int) -> np.ndarray:
     """Random actions, of which a third serve."""
     rng = np.random.default_rng(seed)
@@ -38,7 +33,7 @@ def test_whole_games_are_gymnasiums(env: Breakout, seed: int):
     game, whole = gymnasiums(), env.evaluation
     observation, _ = game.reset(seed=seed)
     states, ours = whole.reset([seed])
-    assert np.array_equal(ours[0], planes(observation))
+    assert np.array_equal(ours[0], observation)
     lives = 0
     for action in plan(seed, 2000):
         observation, reward, terminated, _, info = game.step(int(action))
@@ -47,7 +42,7 @@ def test_whole_games_are_gymnasiums(env: Breakout, seed: int):
         assert step.terminated[0] == terminated
         if terminated:
             break
-        assert np.array_equal(step.observations[0], planes(observation))
+        assert np.array_equal(step.observations[0], observation)
         assert step.states[0].lives == info["lives"]
         lives += step.states[0].lives < states[0].lives
         states = step.states
@@ -88,7 +83,7 @@ def test_restored_states_show_the_same_screens(env: Breakout):
         for action in actions:
             step = whole.step(path[-1], [action])
             path.append(step.states)
-            shown.append((step.observations[0].astype(np.uint8), step.rewards[0], step.states[0].lives))
+            shown.append((step.observations[0], step.rewards[0], step.states[0].lives))
         for time in rng.integers(160, size=50):
             kept.append((path[time], actions[time : time + 100]))
             wanted.append(shown[time : time + 100])

@@ -17,7 +17,7 @@ from tests.doubles import random_batch, random_theta
 
 NETS = Residual(
     image=(20, 17, 3), actions=3, channels=4, head_planes=2, head_hidden=5,
-    value_support=Support(low=-3, high=6), reward_support=Support(low=-2, high=2),
+    value_support=Support(low=-3, high=6), reward_support=Support(low=-2, high=2), screens=2,
 )  # fmt: skip
 S, B = 3, 4
 
@@ -55,7 +55,8 @@ class Alone:
         return hidden @ self.p[f"{name}.out.w"] + self.p[f"{name}.out.b"]
 
     def representation(self, observation: Tensor) -> Tensor:
-        x = observation.reshape(NETS.image).permute(2, 0, 1) / 255
+        screens = observation.reshape(2, *NETS.image)  # planes of the older one first
+        x = torch.cat([screen.permute(2, 0, 1) for screen in screens]) / 255
         x = self.block("h.half", torch.clamp(self.layer("h.first", x, 2), min=0))
         inner = torch.clamp(self.layer("h.down.1", x, 2), min=0)
         x = torch.clamp(self.layer("h.down.2", inner) + self.layer("h.down.skip", x, 2), min=0)

@@ -10,7 +10,7 @@ from tests.doubles import tiny_training
 
 F = 3
 SCREEN = (2, 3, 2)  # rows, columns, planes
-OBSERVATION = (2, 3, 2 * F)
+OBSERVATION = (F, *SCREEN)
 S, E, C = 2, 3, 11
 
 
@@ -22,9 +22,9 @@ def games(rng: np.random.Generator, length: int, shades: int) -> tuple[np.ndarra
         for t in range(length):
             screen = rng.integers(0, shades, SCREEN)
             if t == 0 or rng.random() < 0.2:
-                stacks[t, s, e] = np.concatenate([screen] * F, -1)
+                stacks[t, s, e] = screen
             else:
-                stacks[t, s, e] = np.concatenate([stacks[t - 1, s, e][..., SCREEN[-1] :], screen], -1)
+                stacks[t, s, e] = [*stacks[t - 1, s, e][1:], screen]
                 ages[t, s, e] = ages[t - 1, s, e] + 1
     return stacks, ages
 
@@ -40,7 +40,7 @@ def test_observations_are_put_together(shades: int):
             for t in range(max(0, slot - C + 1), slot + 1):
                 whole = t - min(ages[t, s, e], F - 1) > slot - C
                 if whole:
-                    found = frames.read(s, np.array([e]), np.array([t % C]))[0]
+                    found = frames.read(*(np.array([x]) for x in (s, e, t % C)))[0]
                     assert np.array_equal(found, stacks[t, s, e]), (slot, t)
                 elif shades == 256:
                     assert any(index == t % C and torn[s, e] for index, torn in frames.torn(slot)), (slot, t)
@@ -145,4 +145,4 @@ def test_a_game_of_breakout_with_lost_lives():
             states[ended], observations[ended] = env.restart(states[ended], ended + slot)
     assert lost > 8 and games_over > 0
     for slot, expected in enumerate(seen):
-        assert np.array_equal(frames.read(0, np.arange(2), np.full(2, slot)), expected), slot
+        assert np.array_equal(frames.read(np.array(0), np.arange(2), np.full(2, slot)), expected), slot
