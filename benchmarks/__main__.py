@@ -22,18 +22,31 @@ from muzero_probe import threads
 from muzero_probe.envs import make
 from muzero_probe.models import LearnedModel
 from muzero_probe.nets.build import build
+from muzero_probe.nets.kernels import WINDOW
 from muzero_probe.nets.layers import initial_vector
 from muzero_probe.nets.mlp import Mlp
-from muzero_probe.presets import preset
+from muzero_probe.presets import population_size, preset
 from muzero_probe.search.mcts import partition, search
 from muzero_probe.training.learner import Learner
 from muzero_probe.training.replay import Batch
 
-SEEDS = 30
 ROUNDS = 3
-CONFIG = preset("cartpole", "paper")
-ENV = make("cartpole")
-NETS = cast(Mlp, build(CONFIG.nets, ENV))
+
+
+class Population:
+    """Fresh agents of a preset whose nets are compiled."""
+
+    def __init__(self, agent: str, profile: str) -> None:
+        """Builds their nets."""
+        self.config = preset(agent, profile)
+        self.env = make(self.config.environment)
+        self.nets = cast(Mlp, build(self.config.nets, self.env))
+        self.size = population_size(agent, profile)
+
+    def parameters(self) -> torch.Tensor:
+        """Initial parameters [S, P]."""
+        vectors = [initial_vector(self.nets.layout, np.random.default_rng(s)) for s in range(self.size)]
+        return torch.tensor(np.stack(vectors))
 
 
 def rate(work: Callable[[], object], amount: float, *, seconds: float = 3.0) -> float:
@@ -46,11 +59,6 @@ def rate(work: Callable[[], object], amount: float, *, seconds: float = 3.0) -> 
     return count * amount / (time.perf_counter() - start)
 
 
-def parameters() -> torch.Tensor:
-    """Initial parameters of all seeds."""
-    return torch.tensor(np.stack([initial_vector(NETS.layout, np.random.default_rng(s)) for s in range(SEEDS)]))
-
-
 def sgemm() -> float:
     """FLOP/s of 2048 x 2048 float32 products, one per core at a time."""
     n = 2048
@@ -59,56 +67,62 @@ def sgemm() -> float:
     return rate(lambda: threads.run(tasks), len(tasks) * 2 * n**3)
 
 
-def learner_flops() -> int:
+def learner_flops(agents: Population) -> int:
     """Floating-point operations of the matrix products of one seed's update: forward, and twice that backward."""
-    n, t = NETS, CONFIG.training
-    value, reward = NETS.value_support.atoms, NETS.reward_support.atoms
-    h = NETS.observation * n.hidden + n.hidden * n.latent
+    n, t = agents.nets, agents.config.training
+    value, reward = n.value_support.atoms, n.reward_support.atoms
+    first, features = n.observation * n.hidden, n.hidden
+    if n.filters:
+        height, width, planes = n.image
+        places = (height - WINDOW + 1) * (width - WINDOW + 1)
+        first, features = places * WINDOW * WINDOW * planes * n.filters, places * n.filters
+    h = first + features * n.latent
     g = n.latent * n.hidden + n.hidden * n.latent
     head = n.latent * n.hidden
     k = t.unroll_steps
-    per_row = h + k * (g + head + n.hidden * reward) + (k + 1) * (2 * head + n.hidden * (value + NETS.actions))
+    per_row = h + k * (g + head + n.hidden * reward) + (k + 1) * (2 * head + n.hidden * (value + n.actions))
     # h has no gradient by its input
-    return 2 * t.batch_size * (3 * per_row - NETS.observation * n.hidden)
+    return 2 * t.batch_size * (3 * per_row - first)
 
 
-def learner() -> float:
+def learner(agents: Population) -> float:
     """Seed-updates/s of the learner alone, clipping and Adam included."""
-    t = CONFIG.training
+    t = agents.config.training
     rng = np.random.default_rng(0)
-    U, K, B, A = 2, t.unroll_steps, t.batch_size, NETS.actions
+    U, S, K, B, A = 2, agents.size, t.unroll_steps, t.batch_size, agents.nets.actions
 
     def uniform(*shape: int) -> np.ndarray:
         return rng.random(shape, np.float32)
 
     batch = Batch(
-        observations=uniform(U, SEEDS, B, NETS.observation),
-        actions=rng.integers(A, size=(U, SEEDS, K, B)),
-        rewards=uniform(U, SEEDS, K, B),
-        values=100 * uniform(U, SEEDS, K + 1, B),
-        policies=rng.dirichlet(np.ones(A), (U, SEEDS, K + 1, B)).astype(np.float32),
-        reward_weights=uniform(U, SEEDS, K, B) / B,
-        value_weights=uniform(U, SEEDS, K + 1, B) / B,
-        policy_weights=uniform(U, SEEDS, K + 1, B) / B,
+        observations=uniform(U, S, B, agents.nets.observation),
+        actions=rng.integers(A, size=(U, S, K, B)),
+        rewards=uniform(U, S, K, B),
+        values=100 * uniform(U, S, K + 1, B),
+        policies=rng.dirichlet(np.ones(A), (U, S, K + 1, B)).astype(np.float32),
+        reward_weights=uniform(U, S, K, B) / B,
+        value_weights=uniform(U, S, K + 1, B) / B,
+        policy_weights=uniform(U, S, K + 1, B) / B,
     )
-    agents = Learner(NETS, parameters(), t)
-    return rate(lambda: agents.update(batch), U * SEEDS)
+    learner = Learner(agents.nets, agents.parameters(), t)
+    return rate(lambda: learner.update(batch), U * S)
 
 
-def searcher(roots: int) -> tuple[float, float]:
+def searcher(agents: Population, roots: int) -> tuple[float, float]:
     """Simulations/s of the search from `roots` roots per seed, and of its net calls alone."""
-    B = SEEDS * roots
+    B = agents.size * roots
+    config = agents.config.search
     rng = np.random.default_rng(0)
-    observations = rng.standard_normal((B, NETS.observation)).astype(np.float32)
-    model = LearnedModel(NETS, parameters(), np.repeat(np.arange(SEEDS), roots))
-    simulations = B * CONFIG.search.simulations
-    whole = rate(lambda: search(model, observations, CONFIG.search), simulations)
+    observations = rng.standard_normal((B, agents.nets.observation)).astype(np.float32)
+    model = LearnedModel(agents.nets, agents.parameters(), np.repeat(np.arange(agents.size), roots))
+    simulations = B * config.simulations
+    whole = rate(lambda: search(model, observations, config), simulations)
     parts = [(model.rows(part), observations[part]) for part in partition(B)]
 
     def nets_only(model: LearnedModel, observations: np.ndarray) -> None:
         latents = model.root(observations).states
         actions = np.zeros(len(latents), np.int64)
-        for _ in range(CONFIG.search.simulations):
+        for _ in range(config.simulations):
             latents = model.step(latents, actions).states
 
     tasks = [lambda p=p: nets_only(*p) for p in parts]
@@ -117,10 +131,11 @@ def searcher(roots: int) -> tuple[float, float]:
 
 def ground_truth() -> float:
     """Cart Pole steps/s along 4096 plans of 16 steps."""
+    env = make("cartpole")
     rng = np.random.default_rng(0)
-    states, _ = ENV.reset(np.arange(4096))
+    states, _ = env.reset(np.arange(4096))
     plans = rng.integers(2, size=(4096, 16))
-    return rate(lambda: ENV.rollout(states, plans), plans.size)
+    return rate(lambda: env.rollout(states, plans), plans.size)
 
 
 def peer(*command: str) -> str:
@@ -139,20 +154,22 @@ def processor() -> str:
 def main() -> None:
     """Runs everything and prints a table."""
     threads.configure()
+    cartpole, minatar = Population("cartpole", "paper"), Population("minatar", "desk")
     rounds = []
     for _ in range(ROUNDS):
-        peak, updates = sgemm(), learner()
+        peak, updates = sgemm(), learner(cartpole)
         linear = {n: float(peer("benchmarks.peer_linear", str(n))) for n in (1, threads.cores())}
-        few, few_nets = searcher(8)
-        many, many_nets = searcher(128)
+        few, few_nets = searcher(cartpole, 8)
+        many, many_nets = searcher(cartpole, 128)
         mctx = {int(roots): x for roots, x in json.loads(peer("benchmarks.peer_mctx", "8", "128")).items()}
+        images = learner(minatar)
         rounds.append(
             {
                 "sgemm, GFLOP/s (the limit)": peak / 1e9,
                 "learner, seed-updates/s": updates,
                 "loop over nn.Linear agents, seed-updates/s": max(linear.values()),
                 "learner / loop": updates / max(linear.values()),
-                "learner's matrix products / sgemm": updates * learner_flops() / peak,
+                "learner's matrix products / sgemm": updates * learner_flops(cartpole) / peak,
                 "search 30 x 8 roots, k simulations/s": few / 1e3,
                 "mctx 30 x 8 roots, k simulations/s": mctx[8] / 1e3,
                 "search / mctx, 30 x 8 roots": few / mctx[8],
@@ -162,7 +179,10 @@ def main() -> None:
                 "search time / net calls' time, 30 x 8": few_nets / few,
                 "search time / net calls' time, 30 x 128": many_nets / many,
                 "Cart Pole ground truth, M steps/s": ground_truth() / 1e6,
+                "MinAtar learner, seed-updates/s": images,
+                "MinAtar learner's matrix products / sgemm": images * learner_flops(minatar) / peak,
                 **json.loads(peer("benchmarks.lunar_lander")),
+                **json.loads(peer("benchmarks.breakout")),
             }
         )
     machine = f"{processor()}, {threads.cores()} cores"
