@@ -87,7 +87,7 @@ def main(words: Sequence[str] | None = None) -> int:
                 console=Console(stderr=True),
             )
             print(path, flush=True)
-    except (CheckpointError, OSError, MemoryError) as error:
+    except (CheckpointError, ImportError, OSError, MemoryError) as error:
         return _trouble(error, 1)
     return 0
 

@@ -110,7 +110,7 @@ def main(words: Sequence[str] | None = None) -> int:
         if isinstance(command, Train) and run:
             return _train(command, run)
         return _status(command) if isinstance(command, Status) else _agents()
-    except (CheckpointError, OSError, MemoryError) as error:
+    except (CheckpointError, ImportError, OSError, MemoryError) as error:
         return _trouble(error, 1)
     except KeyboardInterrupt:
         return _trouble("interrupted; the same command goes on from the last resume state", 130)

@@ -142,7 +142,7 @@ def test_impossible_seeds(text: str):
         ("train cartpole --metrics-every 0", "metrics-every is 0, at least 1 is needed"),
         ("train cartpole --environment bandit-3", "Unrecognized options: --environment"),
         ("status --agent ../up", "'../up' cannot be the name of a profile or an agent"),
-        ("status --agent lander", "agent 'lander' is unknown, there are cartpole"),
+        ("status --agent lander", "agent 'lander' is unknown, there are breakout, cartpole"),
         ("status --profile fast", "profile 'fast' is unknown, there are "),
         ("status --seeds 1,1", "a seed is named twice"),
         ("agents please", "Unrecognized options: please"),

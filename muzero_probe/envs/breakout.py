@@ -53,13 +53,13 @@ class State:
 class _Console:
     """An emulator, and the state that it is in."""
 
-    def __init__(self, side: int) -> None:
+    def __init__(self, side: int, rom: str) -> None:
         ALEInterface.setLoggerMode(LoggerMode.Error)
         self.side = side
         self.ale = ALEInterface()
         self.ale.setFloat("repeat_action_probability", 0.0)
         self.ale.setInt("random_seed", 0)  # without sticky actions nothing in Breakout draws from it
-        self.ale.loadROM(str(roms.get_rom_path("breakout")))
+        self.ale.loadROM(rom)
         self.ale.reset_game()
         self._begin = self.ale.cloneState(include_rng=True)
         self.now: State | None = None
@@ -113,6 +113,9 @@ class Breakout(Environment):
 
     Args:
         side: pixels of a screen's side.
+
+    Raises:
+        OSError: if the game's ROM, which comes with ale-py, is missing or damaged.
     """
 
     num_actions = len(ACTIONS)
@@ -125,6 +128,13 @@ class Breakout(Environment):
         self.name = "breakout" if side == 96 else f"breakout-{side}"
         self.observation_shape = (FRAMES, side, side, 3)
         self.side = side
+        try:
+            self._rom = str(roms.get_rom_path("breakout"))
+        except OSError as error:
+            raise OSError(
+                f"{self.name}: its ROM cannot be read ({' '.join(str(error).split())}): install ale-py anew, and unset "
+                "ALE_ROMS_DIR"
+            ) from None
         # row b of a call has a console of its own, which mostly still is in the state that the row goes on from
         self._consoles = [] if consoles is None else consoles
 
@@ -195,7 +205,7 @@ class Breakout(Environment):
     def _console(self, row: int) -> _Console:
         row %= CONSOLES
         while len(self._consoles) <= row:
-            self._consoles.append(_Console(self.side))
+            self._consoles.append(_Console(self.side, self._rom))
         return self._consoles[row]
 
     _ends_with_a_life = True

@@ -25,7 +25,7 @@ class Breakout(Environment):
     States are uint8 `[B, 108]`. Rewards are 1 per brick; an episode ends when the ball is lost.
 
     Raises:
-        ValueError: if the package `minatar` is not installed.
+        ImportError: if the package `minatar` is not installed.
     """
 
     name = "minatar"
@@ -41,8 +41,9 @@ class Breakout(Environment):
         try:
             from minatar.environments.breakout import Env
         except ImportError:
-            raise self._error(
-                "the package minatar is not installed: pip install 'muzero-probe[minatar]' (its licence is the GPL)"
+            raise ImportError(
+                f"{self.name}: the package minatar is not installed: pip install 'muzero-probe[minatar]' "
+                "(its licence is the GPL)"
             ) from None
         self._game: Any = Env()
         self._actions = self._game.minimal_action_set()

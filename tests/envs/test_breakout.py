@@ -110,3 +110,10 @@ def test_states_of_another_size_are_refused(env: Breakout):
         env.step(states, [0])
     with pytest.raises(ValueError, match="breakout: reads its own states, version 1, not those of breakout-48"):
         env.from_bytes(Breakout(side=48).to_bytes(states))
+
+
+def test_a_missing_rom_is_one_clear_line(tmp_path, monkeypatch):
+    monkeypatch.setenv("ALE_ROMS_DIR", str(tmp_path))
+    with pytest.raises(OSError, match=r"breakout: its ROM cannot be read \(.*\): install ale-py anew") as caught:
+        Breakout()
+    assert "\n" not in str(caught.value)
