@@ -186,7 +186,13 @@ def _breakout_paper() -> Config:
 def _breakout_desk() -> Config:
     """What two cores do in two hours: a few seeds, screens of half the side, a quarter of the planes."""
     return dataclasses.replace(
-        _breakout(steps=12_000, checkpoints=(0, 1_000, 2_000, 5_000, 12_000), batch_size=128, replay_slots=5_000),
+        _breakout(
+            steps=12_000,
+            checkpoints=(0, 1_000, 2_000, 5_000, 12_000),
+            batch_size=128,
+            replay_slots=5_000,
+            reanalyse_fraction=0.02,  # a search again costs as much as four positions of an update
+        ),
         environment="breakout-48",
         nets=ResidualNetsConfig(
             channels=16, head_planes=8, value_low=0, value_high=10, reward_low=0, reward_high=2
