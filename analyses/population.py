@@ -49,7 +49,11 @@ class Population:
             try:
                 vectors.append(nets.layout.vector(checkpoints.load_checkpoint(path).arrays))
             except ValueError as error:
-                raise CheckpointError(f"{path}: {error}") from error
+                raise CheckpointError(
+                    f"{path}: does not fit {env.name} with {env.num_actions} actions and observations "
+                    f"{list(env.observation_shape)}: {error}; "
+                    "train it again, or take the package versions in its header"
+                ) from error
         theta = torch.tensor(np.stack(vectors), device=device)
         return Agents(config=self.config, env=env, nets=nets, theta=theta, seeds=seeds, step=step)
 

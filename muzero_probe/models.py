@@ -4,6 +4,7 @@ The search and the probes see rows B and opaque states only: a state batch can b
 axis, and that is all. `row_keys`-style identities, seeds and environments stay behind this border.
 """
 
+import math
 from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
@@ -98,13 +99,13 @@ class LearnedModel:
         return torch.empty(shape, device=self.theta.device)
 
     def root(self, inputs: np.ndarray) -> Prediction:
-        """H and f. inputs: observations [B, ...], of any number type."""
+        """H and f. inputs: observations [B, *observation_shape of the nets] or flat, of any number type."""
         B = len(self.row_seeds)
-        observations = np.ascontiguousarray(inputs).reshape(B, -1)
-        if observations.shape[1] != self.nets.observation:
-            raise ValueError(
-                f"observations have {observations.shape[1]} entries, the nets take {self.nets.observation}"
-            )
+        observations = np.ascontiguousarray(inputs)
+        shape, wanted = observations.shape[1:], self.nets.observation_shape
+        if (len(wanted) > 1 < len(shape) and shape != wanted) or math.prod(shape) != math.prod(wanted):
+            raise ValueError(f"observations have shape {list(shape)}, the nets take {list(wanted)}")
+        observations = observations.reshape(B, -1)
         if not self._mlp:
             return self._on_device(lambda p, x: self.nets.representation(p, x.float()), observations)
         observations = observations.astype(np.float32, copy=False)

@@ -96,8 +96,19 @@ def test_row_seeds_outside_the_population_are_refused(row_seeds: list[int]):
 def test_observations_of_another_size_are_refused():
     nets = random_nets(observation=5)
     model = LearnedModel(nets, random_theta(nets), np.zeros(2, int))
-    with pytest.raises(ValueError, match="observations have 4 entries, the nets take 5"):
+    with pytest.raises(ValueError, match=r"observations have shape \[4\], the nets take \[5\]"):
         model.root(np.zeros((2, 4), np.float32))
+
+
+def test_images_of_another_shape_are_refused_though_they_have_as_many_entries():
+    nets = random_nets(image=(6, 4, 2), filters=3)
+    model = LearnedModel(nets, random_theta(nets), np.zeros(2, int))
+    images = np.random.default_rng(0).random((2, 6, 4, 2), np.float32)
+    for other in (images.transpose(0, 3, 1, 2), images[:, :, :, :1]):
+        with pytest.raises(ValueError, match=r"observations have shape \[.*\], the nets take \[6, 4, 2\]"):
+            model.root(other)
+    flat = model.root(images.reshape(2, -1))
+    assert np.array_equal(model.root(images).values, flat.values)
 
 
 def test_true_model_is_the_environment():

@@ -13,8 +13,8 @@ class Nets(Protocol):
     """Sizes of h, g and f, and their arithmetic; parameters are passed in, named views [S, ...] of `layout`."""
 
     @property
-    def observation(self) -> int:
-        """Entries of a flat observation."""
+    def observation_shape(self) -> tuple[int, ...]:
+        """Of one observation, which h takes flat."""
         ...
 
     @property

@@ -32,6 +32,11 @@ class Mlp:
     filters: int = 0  # of that convolution; 0: the hidden layer of h is linear, like the others
 
     @property
+    def observation_shape(self) -> tuple[int, ...]:
+        """Of one observation."""
+        return self.image if self.filters else (self.observation,)
+
+    @property
     def layout(self) -> Layout:
         """Where every parameter stands."""
         shapes: dict[str, tuple[int, ...]] = {}

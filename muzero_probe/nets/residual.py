@@ -41,9 +41,14 @@ class Residual:
     screens: int = 1  # in an observation, one behind the other
 
     @property
+    def observation_shape(self) -> tuple[int, ...]:
+        """Of one observation."""
+        return (self.screens, *self.image) if self.screens > 1 else self.image
+
+    @property
     def observation(self) -> int:
         """Entries of a flat observation."""
-        return self.screens * math.prod(self.image)
+        return math.prod(self.observation_shape)
 
     @property
     def latent(self) -> tuple[int, int, int]:
