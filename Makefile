@@ -27,7 +27,7 @@ study: .venv/run
 analyses: train-seeds
 	$(BIN)/python -m analyses $(select) $(seeds) --device $(DEVICE)
 
-train-seeds: .venv/run
+train-seeds: .venv/run $(if $(filter minatar,$(AGENT)),.venv/minatar)
 	$(BIN)/muzero-probe train $(AGENT) --profile $(PROFILE) $(seeds) --device $(DEVICE) $(TRAIN)
 
 test: .venv/test
@@ -58,6 +58,6 @@ clean:
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable .
 	touch $@
 
-.venv/test .venv/check .venv/bench: .venv/%: .venv/run
+.venv/test .venv/check .venv/bench .venv/minatar: .venv/%: .venv/run
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable .[$*]
 	touch $@
