@@ -212,6 +212,7 @@ def _breakout_smoke() -> Config:
     desk = _breakout_desk()
     return dataclasses.replace(
         desk,
+        environment="breakout-48-40",
         nets=dataclasses.replace(desk.nets, channels=4, head_planes=2, head_hidden=8),
         search=dataclasses.replace(desk.search, simulations=4),
         training=dataclasses.replace(

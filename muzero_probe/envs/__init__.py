@@ -34,10 +34,10 @@ def _minatar() -> Environment:
     return Breakout()
 
 
-def _breakout(side: int) -> Environment:
+def _breakout(**sizes: int) -> Environment:
     from muzero_probe.envs.breakout import Breakout  # loads the emulator
 
-    return Breakout(side=side)
+    return Breakout(**sizes)
 
 
 # Each key is the `name` of what its value builds.
@@ -45,8 +45,9 @@ _BUILDERS: dict[str, Callable[[], Environment]] = {
     "cartpole": CartPole,
     "lunar_lander": _lunar_lander,
     "minatar": _minatar,
-    "breakout": partial(_breakout, 96),
-    "breakout-48": partial(_breakout, 48),
+    "breakout": _breakout,
+    "breakout-48": partial(_breakout, side=48),
+    "breakout-48-40": partial(_breakout, side=48, time_limit=40),  # where seconds are to do
     "chain-5": planted.chain,
     "tree-3x2": planted.tree,
     "bandit-3": planted.bandit,

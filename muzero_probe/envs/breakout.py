@@ -9,6 +9,7 @@ Training, and the ground truth that the model is judged by, count every brick as
 the game's own score and end are those of `Breakout.evaluation`.
 """
 
+import threading
 import zlib
 
 import cv2
@@ -21,9 +22,10 @@ from muzero_probe.envs.base import Environment, StepResult, object_array
 FRAMES = 4  # of the game per step, and screens of an observation
 NO_OPS = 30  # at most, at the start of a game
 ACTIONS = (Action.NOOP, Action.FIRE, Action.RIGHT, Action.LEFT)
-TRAINING_LIMIT = 27_000  # steps: Gymnasium's 108,000 frames
-CONSOLES = 128  # at most, in one environment; half a MiB and an eighth of a second each
-EVALUATION_LIMIT = 3_000  # steps; EfficientZero's 12,000 frames: an agent that does not serve would wait for ever
+# steps; EfficientZero's 12,000 frames in training and in tests while training: an agent that does not serve would wait
+# for ever. Its last test allows 108,000
+TIME_LIMIT = 3_000
+CONSOLES = 128  # at most, in one environment and thread; half a MiB and an eighth of a second each
 
 
 class State:
@@ -106,6 +108,13 @@ class _Console:
         return np.asarray(cv2.resize(frame, (self.side, self.side), interpolation=cv2.INTER_AREA))
 
 
+class _Consoles(threading.local):
+    """A thread's own: searches of several rows run side by side."""
+
+    def __init__(self) -> None:
+        self.rows: list[_Console] = []
+
+
 class Breakout(Environment):
     """Breakout of the Arcade Learning Environment, from any state.
 
@@ -113,6 +122,8 @@ class Breakout(Environment):
 
     Args:
         side: pixels of a screen's side.
+        time_limit: steps of an episode: a life in training, a game in evaluation.
+        consoles: those that another instance shares with this one.
 
     Raises:
         OSError: if the game's ROM, which comes with ale-py, is missing or damaged.
@@ -121,11 +132,12 @@ class Breakout(Environment):
     num_actions = len(ACTIONS)
     observation_dtype = np.uint8
     screens = FRAMES
-    time_limit = TRAINING_LIMIT
 
-    def __init__(self, *, side: int = 96, consoles: "list[_Console] | None" = None) -> None:
-        """See the class; `consoles` are those that another instance shares with this one."""
-        self.name = "breakout" if side == 96 else f"breakout-{side}"
+    def __init__(self, *, side: int = 96, time_limit: int = TIME_LIMIT, consoles: _Consoles | None = None) -> None:
+        """See the class."""
+        sizes = [str(side)] * (side != 96) + [str(time_limit)] * (time_limit != TIME_LIMIT)
+        self.name = "-".join(["breakout", *sizes])
+        self.time_limit = time_limit
         self.observation_shape = (FRAMES, side, side, 3)
         self.side = side
         try:
@@ -136,12 +148,12 @@ class Breakout(Environment):
                 "ALE_ROMS_DIR"
             ) from None
         # row b of a call has a console of its own, which mostly still is in the state that the row goes on from
-        self._consoles = [] if consoles is None else consoles
+        self._consoles = consoles or _Consoles()
 
     @property
     def evaluation(self) -> Environment:
         """The whole game with its own score; of the same states."""
-        return _WholeGame(side=self.side, consoles=self._consoles)
+        return _WholeGame(side=self.side, time_limit=self.time_limit, consoles=self._consoles)
 
     def reset(self, seeds: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
         """Starts B games with up to 30 no-ops each."""
@@ -204,9 +216,10 @@ class Breakout(Environment):
 
     def _console(self, row: int) -> _Console:
         row %= CONSOLES
-        while len(self._consoles) <= row:
-            self._consoles.append(_Console(self.side, self._rom))
-        return self._consoles[row]
+        consoles = self._consoles.rows
+        while len(consoles) <= row:
+            consoles.append(_Console(self.side, self._rom))
+        return consoles[row]
 
     _ends_with_a_life = True
 
@@ -255,9 +268,8 @@ class Breakout(Environment):
 
 
 class _WholeGame(Breakout):
-    """The game's own score to its end."""
+    """The game's own score over all lives, up to the time limit."""
 
-    time_limit = EVALUATION_LIMIT
     _ends_with_a_life = False
 
     def _ended(self, state: State) -> bool:

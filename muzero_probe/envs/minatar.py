@@ -5,6 +5,7 @@ planes. The game is the `minatar` package's own code; here, its few fields are p
 step. The package is an optional extra for its licence (GPL), and imported only when this task is asked for.
 """
 
+import threading
 from typing import Any
 
 import numpy as np
@@ -45,16 +46,18 @@ class Breakout(Environment):
                 f"{self.name}: the package minatar is not installed: pip install 'muzero-probe[minatar]' "
                 "(its licence is the GPL)"
             ) from None
-        self._game: Any = Env()
+        self._new_game = Env
+        self._of_thread = threading.local()
         self._actions = self._game.minimal_action_set()
 
     def reset(self, seeds: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
         """Starts B episodes, each as MinAtar's `seed` and `reset` would."""
         kept = self._check_seeds(seeds)
         states = np.empty((len(kept), *self.state_shape), np.uint8)
+        game = self._game
         for state, seed in zip(states, kept, strict=True):
-            self._game.random = np.random.RandomState(seed % 2**32)
-            self._game.reset()
+            game.random = np.random.RandomState(seed % 2**32)
+            game.reset()
             self._read(state)
         return states, self.observe(states)
 
@@ -93,14 +96,22 @@ class Breakout(Environment):
         T = np.shape(plans)[1]
         rewards = np.zeros((len(states), T), np.float32)
         alive = np.zeros((len(states), T), np.bool_)
+        game = self._game
         for b, plan in enumerate(chosen):
             self._write(states[b])
             for t, action in enumerate(plan):
-                if self._game.terminal:
+                if game.terminal:
                     break
                 alive[b, t] = True
-                rewards[b, t], _ = self._game.act(self._actions[action])
+                rewards[b, t], _ = game.act(self._actions[action])
         return rewards, alive
+
+    @property
+    def _game(self) -> Any:
+        """The thread's own: searches of several rows run side by side."""
+        if not hasattr(self._of_thread, "game"):
+            self._of_thread.game = self._new_game()
+        return self._of_thread.game
 
     def _write(self, state: np.ndarray) -> None:
         """Puts the game into a state."""

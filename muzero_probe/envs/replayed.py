@@ -6,6 +6,7 @@ for the environments that restore states in other ways.
 """
 
 import json
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -34,8 +35,7 @@ class Replayed(Environment):
     """Any deterministic Gymnasium environment with discrete actions, by replay from the reset.
 
     States are object arrays `[B]` of `Prefix`. The time limit of the task is taken off the
-    simulator and reported as `time_limit`. One simulator stands behind all rows: use one instance
-    per thread.
+    simulator and reported as `time_limit`. One simulator stands behind all rows: threads take turns.
     """
 
     def __init__(self, gym_id: str, *, build: Callable[[], gymnasium.Env[Any, Any]] | None = None) -> None:
@@ -71,6 +71,7 @@ class Replayed(Environment):
         self.time_limit = None if spec is None else spec.max_episode_steps
         self._first_action = int(simulator.action_space.start)
         self._simulator = simulator
+        self._turn = threading.RLock()
 
     def reset(self, seeds: ArrayLike) -> tuple[np.ndarray, NDArray[np.float32]]:
         """Returns one empty prefix per seed, and what each reset shows."""
@@ -94,10 +95,11 @@ class Replayed(Environment):
         rewards = np.zeros(B, np.float32)
         terminated = np.empty(B, np.bool_)
         for b, (state, action) in enumerate(zip(states, chosen.tolist(), strict=True)):
-            observations[b], terminated[b] = self._replay(state)
-            if not terminated[b]:
-                successors[b] = Prefix(state.seed, (*state.actions, action))
-                observations[b], rewards[b], terminated[b] = self._act(action)
+            with self._turn:
+                observations[b], terminated[b] = self._replay(state)
+                if not terminated[b]:
+                    successors[b] = Prefix(state.seed, (*state.actions, action))
+                    observations[b], rewards[b], terminated[b] = self._act(action)
         return StepResult(successors, observations, rewards, terminated)
 
     def rollout(self, states: np.ndarray, plans: ArrayLike) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
@@ -107,12 +109,13 @@ class Replayed(Environment):
         rewards = np.zeros(chosen.shape, np.float32)
         alive = np.zeros(chosen.shape, np.bool_)
         for b, (state, plan) in enumerate(zip(states, chosen.tolist(), strict=True)):
-            _, terminated = self._replay(state)
-            for t, action in enumerate(plan):
-                if terminated:
-                    break
-                alive[b, t] = True
-                _, rewards[b, t], terminated = self._act(action)
+            with self._turn:
+                _, terminated = self._replay(state)
+                for t, action in enumerate(plan):
+                    if terminated:
+                        break
+                    alive[b, t] = True
+                    _, rewards[b, t], terminated = self._act(action)
         return rewards, alive
 
     def is_terminal(self, states: np.ndarray) -> NDArray[np.bool_]:
@@ -122,13 +125,14 @@ class Replayed(Environment):
 
     def _replay(self, state: Prefix) -> tuple[Any, bool]:
         """Brings the simulator into the state; returns its observation and if it is terminal."""
-        observation, _ = self._simulator.reset(seed=state.seed)
-        terminated = False
-        for action in state.actions:
-            if terminated:
-                break
-            observation, _, terminated = self._act(action)
-        return observation, terminated
+        with self._turn:
+            observation, _ = self._simulator.reset(seed=state.seed)
+            terminated = False
+            for action in state.actions:
+                if terminated:
+                    break
+                observation, _, terminated = self._act(action)
+            return observation, terminated
 
     def _act(self, action: int) -> tuple[Any, float, bool]:
         observation, reward, terminated, truncated, _ = self._simulator.step(self._first_action + action)

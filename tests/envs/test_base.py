@@ -1,5 +1,8 @@
 """The contract that every environment keeps: T and R are functions of an explicit state."""
 
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 
@@ -169,6 +172,28 @@ def test_rollout_equals_repeated_steps(env):
         assert np.array_equal(rewards[:, t], result.rewards)
         current = result.states
     assert (rewards[~alive] == 0).all()
+
+
+def test_threads_do_not_meet(env):
+    """A search in the truth cuts its rows into parts that run side by side."""
+    states = walk(env)
+    plans = np.random.default_rng(2).integers(0, env.num_actions, (len(states), 4 * T))
+    rewards, alive = env.rollout(states, plans)
+    following = env.step(states, plans[:, 0])
+    parts = [slice(b, b + 5) for b in range(0, len(states), 5)]
+    interval = sys.getswitchinterval()
+    try:
+        sys.setswitchinterval(1e-6)
+        with ThreadPoolExecutor(4) as pool:
+            for _ in range(3):
+                rolled = list(pool.map(lambda part: env.rollout(states[part], plans[part]), parts))
+                stepped = list(pool.map(lambda part: env.step(states[part], plans[part, 0]), parts))
+                assert np.array_equal(np.concatenate([r for r, _ in rolled]), rewards)
+                assert np.array_equal(np.concatenate([a for _, a in rolled]), alive)
+                assert same(env, np.concatenate([s.states for s in stepped]), following.states)
+                assert np.array_equal(np.concatenate([s.observations for s in stepped]), following.observations)
+    finally:
+        sys.setswitchinterval(interval)
 
 
 def test_terminal_states_are_absorbing(env):
