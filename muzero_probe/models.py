@@ -137,12 +137,7 @@ class LearnedModel:
         """Rewards that g predicts along plans."""
         B, T = plans.shape
         if not self._mlp:
-            columns = []
-            for t in range(T):
-                prediction = self.step(states, plans[:, t])
-                states = prediction.states
-                columns.append(prediction.rewards)
-            return np.stack(columns, 1) if columns else np.zeros((B, 0), np.float32)
+            return self._rollout_on_device(states, plans)
         rewards = np.empty((B, T), np.float32)
         kernels.rollout(
             self._theta, self._mlp.dims, self.nets.reward_support.low, self.row_seeds, states,
@@ -150,8 +145,11 @@ class LearnedModel:
         )  # fmt: skip
         return rewards
 
-    def _on_device(self, net: Callable, *inputs: Any) -> Prediction:
-        """Torch path: folds rows [B, ...] to [S, R, ...], padding seeds that have fewer rows."""
+    def _folded(self, *inputs: Any) -> tuple[dict[str, torch.Tensor], Any, list[torch.Tensor]]:
+        """Parameters of the rows' seeds, where row b stands among [S, R], and inputs [B, ...] as [S, R, ...].
+
+        Seeds that have fewer rows are padded.
+        """
         seeds, counts = np.unique(self.row_seeds, return_counts=True)
         device = self.theta.device
         within = np.concatenate([np.arange(count) for count in counts])
@@ -159,7 +157,6 @@ class LearnedModel:
             torch.as_tensor(np.repeat(np.arange(len(seeds)), counts), device=device),
             torch.as_tensor(within, device=device),
         )
-        p = self.nets.layout.views(self.theta[torch.as_tensor(seeds, device=device)])
 
         def fold(rows: Any) -> torch.Tensor:
             rows = torch.as_tensor(rows, device=device)
@@ -167,8 +164,27 @@ class LearnedModel:
             folded[at] = rows
             return folded
 
+        p = self.nets.layout.views(self.theta[torch.as_tensor(seeds, device=device)])
+        return p, at, [fold(x) for x in inputs]
+
+    def _rollout_on_device(self, states: States, plans: np.ndarray) -> np.ndarray:
+        """g alone, without f; rewards come to the host together."""
+        B, T = plans.shape
+        if T == 0:
+            return np.zeros((B, 0), np.float32)
         with torch.no_grad():
-            result = net(p, *(fold(x) for x in inputs))
+            p, at, (latents, actions) = self._folded(states, plans)
+            rewards = []
+            for t in range(T):
+                latents, logits = self.nets.dynamics(p, latents, actions[..., t])
+                rewards.append(expectation(logits, self.nets.reward_support)[at])
+            return torch.stack(rewards, 1).cpu().numpy()
+
+    def _on_device(self, net: Callable, *inputs: Any) -> Prediction:
+        """Torch path of h and f, or g and f."""
+        with torch.no_grad():
+            p, at, folded = self._folded(*inputs)
+            result = net(p, *folded)
             latents, reward_logits = result if isinstance(result, tuple) else (result, None)
             value_logits, policy_logits = self.nets.prediction(p, latents)
             values = expectation(value_logits, self.nets.value_support)[at].cpu().numpy()

@@ -5,7 +5,8 @@ activations stay in the core's cache between matrix products; products go throug
 functions release the interpreter lock and run on one thread.
 
 A row's result does not depend on the other rows, nor on how many there are: products are at least two rows
-high and a multiple of 16 columns wide, where BLAS computes every row alike. `dims` is always
+high and a multiple of 16 columns wide, and with the same weights all are small or all are large (`least_rows`), where
+BLAS computes every row alike. `dims` is always
 (observation, latent, hidden, actions, value atoms, reward atoms, (height, width, planes, filters)), the last for
 an h that starts with a convolution; it has 0 filters otherwise.
 """
@@ -16,7 +17,9 @@ import numpy as np
 from muzero_probe.support import EPSILON
 
 WINDOW = 3  # side of a convolution's window
-TILE = 64  # rows of one inference pass: a 64 x 64 float32 block fits the first-level cache
+TILE = 64  # most rows of one inference pass: a 64 x 64 float32 block fits the first-level cache
+# multiplications of a product that OpenBLAS still gives to the kernels that it has for small ones (AVX-512)
+SMALL = 1_000_000
 SCALE_FLOOR = np.float32(1e-5)  # smallest range that the min-max scaling divides by
 
 NEVER = np.float32(-1e30)  # logit of a column of padding
@@ -240,6 +243,19 @@ def _windows(x, image, m, out):
 
 
 @jit
+def most_rows(entries):
+    """Rows of a pass, such that a product with weights of that many entries is small; TILE where few rows would be."""
+    rows = SMALL // entries // 8 * 8
+    return min(TILE, rows) if rows >= 16 else TILE
+
+
+@jit
+def least_rows(entries, most):
+    """Rows, padding included, with which such a product is as small or large as it is with `most` rows."""
+    return 2 if most * entries <= SMALL else min(most, SMALL // entries + 1)
+
+
+@jit
 def _side_by_side(convolved, places, m, out):
     """Turns [m * places, filters] into [m, filters * places], a filter's places side by side."""
     for i in range(m):
@@ -260,6 +276,12 @@ def root(theta, dims, value_low, row_seeds, observations, latents, values, logit
     observation, latent, hidden, actions, value_atoms, _, image = dims
     _, _, o_value, o_policy = offsets(dims)
     n_in, n_out, places = first_layer(dims)
+    most = most_rows(latent * hidden)
+    least = max(
+        least_rows(n_in * n_out * places, most),
+        least_rows(n_out * places * latent, most),
+        least_rows(latent * hidden, most),
+    )
     x = np.zeros((TILE, observation), np.float32)
     windows = np.zeros((TILE * places if places > 1 else 0, n_in), np.float32)
     convolved = np.zeros((windows.shape[0], n_out), np.float32)
@@ -275,9 +297,9 @@ def root(theta, dims, value_low, row_seeds, observations, latents, values, logit
         w1, b1, w2, b2 = h_layers(p, dims)
         value_head = _padded_head(p, o_value, latent, hidden, value_atoms)
         policy_head = _padded_head(p, o_policy, latent, hidden, actions)
-        for a in range(start, end, TILE):
-            m = min(TILE, end - a)
-            rows = max(m, 2)
+        for a in range(start, end, most):
+            m = min(most, end - a)
+            rows = max(m, least)
             x[:m] = observations[a : a + m]
             if places > 1:
                 _windows(x, image, m, windows)
@@ -301,6 +323,8 @@ def step(theta, dims, value_low, reward_low, row_seeds, states, actions_taken, l
     """Recurrent inference: g, its reward, then f. Arguments as in `root`; states [B, D], actions_taken [B]."""
     _, latent, hidden, actions, value_atoms, reward_atoms, _ = dims
     o_g, o_reward, o_value, o_policy = offsets(dims)
+    most = most_rows(latent * hidden)
+    least = least_rows(latent * hidden, most)
     x = np.zeros((TILE, latent), np.float32)
     hid = np.zeros((TILE, hidden), np.float32)
     z = np.zeros((TILE, latent), np.float32)
@@ -315,9 +339,9 @@ def step(theta, dims, value_low, reward_low, row_seeds, states, actions_taken, l
         r1, rb1, r2, rb2 = _padded_head(p, o_reward, latent, hidden, reward_atoms)
         value_head = _padded_head(p, o_value, latent, hidden, value_atoms)
         policy_head = _padded_head(p, o_policy, latent, hidden, actions)
-        for a in range(start, end, TILE):
-            m = min(TILE, end - a)
-            rows = max(m, 2)
+        for a in range(start, end, most):
+            m = min(most, end - a)
+            rows = max(m, least)
             x[:m] = states[a : a + m]
             np.dot(x[:rows], w1[:latent], hid[:rows])
             _action_bias_relu(hid, b1, w1[latent:], actions_taken[a : a + m], m)
@@ -337,6 +361,8 @@ def rollout(theta, dims, reward_low, row_seeds, states, plans, rewards):
     """Rewards [B, T] that g predicts along plans [B, T] from latents states [B, D]."""
     _, latent, hidden, actions, _, reward_atoms, _ = dims
     o_g, o_reward, _, _ = offsets(dims)
+    most = most_rows(latent * hidden)
+    least = least_rows(latent * hidden, most)
     hid = np.zeros((TILE, hidden), np.float32)
     z = np.zeros((TILE, latent), np.float32)
     out_r = np.zeros((TILE, _padded(reward_atoms)), np.float32)
@@ -348,9 +374,9 @@ def rollout(theta, dims, reward_low, row_seeds, states, plans, rewards):
         p = theta[row_seeds[start]]
         w1, b1, w2, b2 = two_layers(p, o_g, latent + actions, hidden, latent)
         r1, rb1, r2, rb2 = _padded_head(p, o_reward, latent, hidden, reward_atoms)
-        for a in range(start, end, TILE):
-            m = min(TILE, end - a)
-            rows = max(m, 2)
+        for a in range(start, end, most):
+            m = min(most, end - a)
+            rows = max(m, least)
             z[:m] = states[a : a + m]
             for t in range(plans.shape[1]):
                 for i in range(m):

@@ -19,6 +19,8 @@ SIZES = {
     "image": random_nets(image=(5, 4, 3), filters=16),
     "odd image": random_nets(image=(3, 6, 2), filters=5, latent=10, hidden=7),
     "preset": random_nets(latent=64, hidden=64, actions=2, observation=4, value=(0, 20)),
+    "preset of images": random_nets(image=(10, 10, 4), filters=16, latent=128, hidden=128, value=(0, 5)),
+    "large": random_nets(latent=288, hidden=256),
 }
 # where every product is a multiple of 16 wide, as in the presets
 EXACT = {name: nets for name, nets in SIZES.items() if nets.latent % 16 == nets.hidden % 16 == nets.filters % 16 == 0}

@@ -118,6 +118,7 @@ def test_the_learned_model_answers_rows_of_any_seeds(theta: Tensor, pixels: Tens
     rolled = model.rollout(root.states, np.array([[0, 1], [1, 1], [2, 0], [0, 0]]))
     assert model.kernel_arguments is None
     np.testing.assert_allclose(rolled[:, 0], step.rewards, rtol=1e-5)
+    np.testing.assert_allclose(rolled[:, 1], model.step(step.states, np.array([1, 1, 0, 0])).rewards, rtol=1e-5)
     for i, s in enumerate(row_seeds):
         alone = Alone(theta[s])
         z = alone.representation(torch.tensor(rows[i]).double())
