@@ -4,6 +4,7 @@ The search and the probes see rows B and opaque states only: a state batch can b
 axis, and that is all. `row_keys`-style identities, seeds and environments stay behind this border.
 """
 
+import itertools
 import math
 from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
@@ -107,7 +108,7 @@ class LearnedModel:
             raise ValueError(f"observations have shape {list(shape)}, the nets take {list(wanted)}")
         observations = observations.reshape(B, -1)
         if not self._mlp:
-            return self._on_device(lambda p, x: self.nets.representation(p, x.float()), observations)
+            return self._predicted(lambda p, x: [self.nets.representation(p, x.float())], observations)
         observations = observations.astype(np.float32, copy=False)
         latents = np.empty((B, self._mlp.latent), np.float32)
         values = np.empty(B, np.float32)
@@ -121,7 +122,7 @@ class LearnedModel:
     def step(self, states: States, actions: np.ndarray) -> Prediction:
         """G and f. states: latents [B, D]."""
         if not self._mlp:
-            return self._on_device(self.nets.dynamics, states, actions)
+            return self._predicted(self.nets.dynamics, states, actions)
         B = len(self.row_seeds)
         latents = np.empty((B, self._mlp.latent), np.float32)
         rewards = np.empty(B, np.float32)
@@ -137,7 +138,9 @@ class LearnedModel:
         """Rewards that g predicts along plans."""
         B, T = plans.shape
         if not self._mlp:
-            return self._rollout_on_device(states, plans)
+            if T == 0:
+                return np.zeros((B, 0), np.float32)
+            return self._in_torch(self._rolled, states, plans)[0].cpu().numpy()
         rewards = np.empty((B, T), np.float32)
         kernels.rollout(
             self._theta, self._mlp.dims, self.nets.reward_support.low, self.row_seeds, states,
@@ -145,53 +148,55 @@ class LearnedModel:
         )  # fmt: skip
         return rewards
 
-    def _folded(self, *inputs: Any) -> tuple[dict[str, torch.Tensor], Any, list[torch.Tensor]]:
-        """Parameters of the rows' seeds, where row b stands among [S, R], and inputs [B, ...] as [S, R, ...].
+    def _in_torch(self, net: Callable, *inputs: Any) -> list[torch.Tensor]:
+        """Torch path: what `net(p, *inputs)` says, a list of [S, R, ...], of rows [B, ...] folded to [S, R, ...].
 
-        Seeds that have fewer rows are padded.
+        Seeds that have fewer rows are padded. On a CPU seeds are computed one after the other and at least two rows
+        high, so that a row does not depend on the other agents, nor on how many rows there are.
         """
-        seeds, counts = np.unique(self.row_seeds, return_counts=True)
         device = self.theta.device
-        within = np.concatenate([np.arange(count) for count in counts])
-        at = (
-            torch.as_tensor(np.repeat(np.arange(len(seeds)), counts), device=device),
-            torch.as_tensor(within, device=device),
-        )
+        edges = [0, len(self.row_seeds)]
+        if device.type == "cpu":
+            edges[1:1] = np.flatnonzero(np.diff(self.row_seeds)) + 1
+        parts = []
+        for start, end in itertools.pairwise(edges):
+            seeds, counts = np.unique(self.row_seeds[start:end], return_counts=True)
+            within = np.concatenate([np.arange(count) for count in counts])
+            at = (
+                torch.as_tensor(np.repeat(np.arange(len(seeds)), counts), device=device),
+                torch.as_tensor(within, device=device),
+            )
+            folded = []
+            for rows in inputs:
+                own = torch.as_tensor(rows[start:end], device=device)
+                folded.append(own.new_zeros(len(seeds), max(2, int(counts.max())), *own.shape[1:]))
+                folded[-1][at] = own
+            p = self.nets.layout.views(self.theta[torch.as_tensor(seeds, device=device)])
+            with torch.no_grad():
+                parts.append([found[at] for found in net(p, *folded)])
+        return [torch.cat(found) for found in zip(*parts, strict=True)]
 
-        def fold(rows: Any) -> torch.Tensor:
-            rows = torch.as_tensor(rows, device=device)
-            folded = rows.new_zeros(len(seeds), int(counts.max()), *rows.shape[1:])
-            folded[at] = rows
-            return folded
+    def _predicted(self, net: Callable, *inputs: Any) -> Prediction:
+        """`net` is h or g."""
 
-        p = self.nets.layout.views(self.theta[torch.as_tensor(seeds, device=device)])
-        return p, at, [fold(x) for x in inputs]
-
-    def _rollout_on_device(self, states: States, plans: np.ndarray) -> np.ndarray:
-        """g alone, without f; rewards come to the host together."""
-        B, T = plans.shape
-        if T == 0:
-            return np.zeros((B, 0), np.float32)
-        with torch.no_grad():
-            p, at, (latents, actions) = self._folded(states, plans)
-            rewards = []
-            for t in range(T):
-                latents, logits = self.nets.dynamics(p, latents, actions[..., t])
-                rewards.append(expectation(logits, self.nets.reward_support)[at])
-            return torch.stack(rewards, 1).cpu().numpy()
-
-    def _on_device(self, net: Callable, *inputs: Any) -> Prediction:
-        """Torch path of h and f, or g and f."""
-        with torch.no_grad():
-            p, at, folded = self._folded(*inputs)
-            result = net(p, *folded)
-            latents, reward_logits = result if isinstance(result, tuple) else (result, None)
+        def answers(p: dict[str, torch.Tensor], *folded: torch.Tensor) -> list[torch.Tensor]:
+            latents, *reward_logits = net(p, *folded)
             value_logits, policy_logits = self.nets.prediction(p, latents)
-            values = expectation(value_logits, self.nets.value_support)[at].cpu().numpy()
-            rewards = np.zeros_like(values)
-            if reward_logits is not None:
-                rewards = expectation(reward_logits, self.nets.reward_support)[at].cpu().numpy()
-            return Prediction(latents[at], rewards, values, policy_logits[at].cpu().numpy())
+            values = expectation(value_logits, self.nets.value_support)
+            rewards = [expectation(logits, self.nets.reward_support) for logits in reward_logits]
+            return [latents, policy_logits, values, *rewards]
+
+        latents, logits, values, *rewards = self._in_torch(answers, *inputs)
+        gained = rewards[0].cpu().numpy() if rewards else np.zeros(len(values), np.float32)
+        return Prediction(latents, gained, values.cpu().numpy(), logits.cpu().numpy())
+
+    def _rolled(self, p: dict[str, torch.Tensor], latents: torch.Tensor, plans: torch.Tensor) -> list[torch.Tensor]:
+        """Rewards that g predicts, f left out."""
+        rewards = []
+        for actions in plans.unbind(-1):
+            latents, logits = self.nets.dynamics(p, latents, actions)
+            rewards.append(expectation(logits, self.nets.reward_support))
+        return [torch.stack(rewards, -1)]
 
 
 class TrueModel:

@@ -65,4 +65,4 @@ def two_hot(x: Tensor, support: Support) -> Tensor:
 def expectation(logits: Tensor, support: Support) -> Tensor:
     """Returns the scalars [...] that distributions with the given logits [..., atoms] stand for."""
     atoms = torch.arange(support.low, support.high + 1, dtype=logits.dtype, device=logits.device)
-    return unscale(logits.softmax(-1) @ atoms)
+    return unscale((logits.softmax(-1) * atoms).sum(-1))  # no product of matrices: rows must not meet

@@ -34,10 +34,10 @@ def _minatar() -> Environment:
     return Breakout()
 
 
-def _breakout(**sizes: int) -> Environment:
-    from muzero_probe.envs.breakout import Breakout  # loads the emulator
+def _breakout(side: int = 96, time_limit: int | None = None) -> Environment:
+    from muzero_probe.envs import breakout  # loads the emulator
 
-    return Breakout(**sizes)
+    return breakout.Breakout(side=side, time_limit=time_limit or breakout.TIME_LIMIT)
 
 
 # Each key is the `name` of what its value builds.

@@ -41,8 +41,8 @@ class StepResult(NamedTuple):
 class Environment(ABC):
     """A deterministic task with discrete actions, as a function of an explicit state.
 
-    No method modifies its arguments; several threads may call them at once. Every method that takes states, actions, plans or seeds raises
-    ValueError, in one line, when their shape, type or range is wrong.
+    No method modifies its arguments; several threads may call them at once. Every method that takes states,
+    actions, plans or seeds raises ValueError, in one line, when their shape, type or range is wrong.
 
     A subclass whose states are plain arrays sets `state_dtype` and `state_shape`; one whose states
     are objects overrides `_check_states`, `_pack` and `_unpack` instead.

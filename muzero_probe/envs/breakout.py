@@ -137,7 +137,7 @@ class Breakout(Environment):
         """See the class."""
         sizes = [str(side)] * (side != 96) + [str(time_limit)] * (time_limit != TIME_LIMIT)
         self.name = "-".join(["breakout", *sizes])
-        self.time_limit = time_limit
+        self.time_limit: int = time_limit
         self.observation_shape = (FRAMES, side, side, 3)
         self.side = side
         try:

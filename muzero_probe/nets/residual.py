@@ -8,7 +8,9 @@ from the next latent. Every convolution is followed by a normalisation over all 
 normalisation): batch statistics would make a row's result depend on the other rows, and a seed's on the batch.
 No consistency loss, value prefix or recurrent state.
 
-Only torch computes these nets, on any device: their convolutions are large enough to hide what a call costs.
+Only torch computes these nets, on any device: their convolutions are large enough to hide what a call costs. On a
+CPU seeds are computed one after the other, and a row's result does not depend on how many rows there are, provided
+that channels and planes are as many as in the presets: for fewer, oneDNN chooses other kernels by the number of rows.
 """
 
 import math

@@ -38,6 +38,7 @@ class Learner:
         self.second = torch.zeros_like(theta)
         self._gradient = partial(clipped_gradient, nets, config.gradient_norm)
         if theta.device.type == "cuda":
+            torch.backends.cudnn.deterministic = True  # a resumed run comes to its checkpoints again
             self._gradient = captured(self._gradient, backend="cudagraphs")
 
     def update(self, batch: Batch) -> dict[str, np.ndarray]:

@@ -7,13 +7,15 @@ from torch import Tensor
 from torch.nn.functional import avg_pool2d, conv2d
 
 from muzero_probe.config import ImageNetsConfig, ResidualNetsConfig
+from muzero_probe.envs import make
 from muzero_probe.envs.cartpole import CartPole
 from muzero_probe.models import LearnedModel
 from muzero_probe.nets import loss
 from muzero_probe.nets.build import build
 from muzero_probe.nets.residual import Residual
+from muzero_probe.presets import preset
 from muzero_probe.support import Support
-from tests.doubles import random_batch, random_theta
+from tests.doubles import needs_exact_rows, random_batch, random_theta
 
 NETS = Residual(
     image=(20, 17, 3), actions=3, channels=4, head_planes=2, head_hidden=5,
@@ -125,6 +127,32 @@ def test_the_learned_model_answers_rows_of_any_seeds(theta: Tensor, pixels: Tens
         np.testing.assert_allclose(root.states[i], z, atol=1e-4)
         np.testing.assert_allclose(root.logits[i], alone.head("policy", alone.block("f.block", z)), atol=1e-4)
         np.testing.assert_allclose(step.states[i], alone.dynamics(z, [0, 1, 2, 0][i]), atol=1e-4)
+
+
+@needs_exact_rows
+@pytest.mark.parametrize("profile", ["desk", "paper"])
+def test_a_row_does_not_depend_on_how_many_there_are_nor_on_the_other_agents(profile: str):
+    """Bit for bit on a CPU, at the presets' sizes."""
+    env = make(preset("breakout", profile).environment)
+    nets = build(preset("breakout", profile).nets, env)
+    theta = random_theta(nets, seeds=2).float()
+    rng = np.random.default_rng(0)
+    pixels = rng.integers(0, 256, (12, *env.observation_shape), dtype=np.uint8)
+    plans = rng.integers(0, 4, (12, 2))
+
+    def answers(seed: int, rows: slice) -> list[np.ndarray]:
+        model = LearnedModel(nets, theta[seed:], np.zeros(len(pixels[rows]), int))
+        root = model.root(pixels[rows])
+        step = model.step(root.states, plans[rows, 0])
+        return [np.asarray(x) for x in (*root, *step, model.rollout(root.states, plans[rows]))]
+
+    whole = answers(1, slice(0, 12))
+    for count in (1, 2, 3, 5, 8, 11):
+        for rows in (slice(0, count), slice(12 - count, 12)):
+            assert all(np.array_equal(p, w[rows]) for p, w in zip(answers(1, rows), whole, strict=True)), count
+    both = LearnedModel(nets, theta, np.repeat([0, 1], [5, 7])).root(pixels)
+    for seed, rows in ((0, slice(0, 5)), (1, slice(5, 12))):
+        assert all(np.array_equal(p, w[rows]) for p, w in zip(answers(seed, rows), map(np.asarray, both), strict=False))
 
 
 @pytest.mark.parametrize("config", [ResidualNetsConfig(), ImageNetsConfig()])

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from muzero_probe import envs, threads
-from muzero_probe.config import Config, NetsConfig, SearchConfig
+from muzero_probe.config import Config, ImageNetsConfig, NetsConfig, ResidualNetsConfig, SearchConfig
 from muzero_probe.models import LearnedModel
 from muzero_probe.nets import updates
 from muzero_probe.nets.layers import initial_vector
@@ -16,20 +16,24 @@ from muzero_probe.training.trainer import Metrics, Reached, Trainer
 from tests.doubles import needs_exact_rows, tiny_training, treadmill
 
 SEEDS = [0, 3, 11]
+NETS = {  # where vectors do not do
+    "minatar": ImageNetsConfig(latent=16, hidden=16),
+    "breakout-48-40": ResidualNetsConfig(channels=16, head_planes=8, value_low=-5, value_high=5),
+}
 
 
 def config(environment: str = "cartpole", **changes: Any) -> Config:
     return Config(
         environment=environment,
-        nets=NetsConfig(latent=16, hidden=16),
+        nets=NETS.get(environment, NetsConfig(latent=16, hidden=16)),
         search=SearchConfig(simulations=4, discount=0.97),
         training=tiny_training(**changes),
     )
 
 
-@pytest.fixture(params=["cartpole", "chain-5", "treadmill", "lunar_lander"])
+@pytest.fixture(params=["cartpole", "chain-5", "treadmill", "lunar_lander", *NETS])
 def environment(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """One with both kinds of end, one with terminations and one with time limits only; one whose states are objects."""
+    """Both kinds of end, terminations only, time limits only; states that are objects; each kind of nets."""
     monkeypatch.setitem(envs._BUILDERS, "treadmill", treadmill)
     return request.param
 
