@@ -80,6 +80,7 @@ class LearnedModel:
         # the nets where `kernels` compute them
         self._mlp = nets if theta.device.type == "cpu" and isinstance(nets, Mlp) else None
         self._theta = theta.detach().numpy() if self._mlp else None
+        self._views_of: dict[int, dict[str, torch.Tensor]] = {}
 
     @property
     def kernel_arguments(self) -> tuple[Any, ...] | None:
@@ -151,30 +152,40 @@ class LearnedModel:
     def _in_torch(self, net: Callable, *inputs: Any) -> list[torch.Tensor]:
         """Torch path: what `net(p, *inputs)` says, a list of [S, R, ...], of rows [B, ...] folded to [S, R, ...].
 
-        Seeds that have fewer rows are padded. On a CPU seeds are computed one after the other and at least two rows
-        high, so that a row does not depend on the other agents, nor on how many rows there are.
+        On a CPU seeds are computed one after the other, so that a row does not depend on the other agents.
         """
-        device = self.theta.device
         edges = [0, len(self.row_seeds)]
-        if device.type == "cpu":
+        if self.theta.device.type == "cpu":
             edges[1:1] = np.flatnonzero(np.diff(self.row_seeds)) + 1
-        parts = []
-        for start, end in itertools.pairwise(edges):
-            seeds, counts = np.unique(self.row_seeds[start:end], return_counts=True)
-            within = np.concatenate([np.arange(count) for count in counts])
-            at = (
-                torch.as_tensor(np.repeat(np.arange(len(seeds)), counts), device=device),
-                torch.as_tensor(within, device=device),
-            )
-            folded = []
-            for rows in inputs:
-                own = torch.as_tensor(rows[start:end], device=device)
-                folded.append(own.new_zeros(len(seeds), max(2, int(counts.max())), *own.shape[1:]))
-                folded[-1][at] = own
-            p = self.nets.layout.views(self.theta[torch.as_tensor(seeds, device=device)])
-            with torch.no_grad():
-                parts.append([found[at] for found in net(p, *folded)])
+        with torch.no_grad():
+            parts = [self._folded(net, slice(a, b), inputs) for a, b in itertools.pairwise(edges)]
         return [torch.cat(found) for found in zip(*parts, strict=True)]
+
+    def _folded(self, net: Callable, part: slice, inputs: tuple[Any, ...]) -> list[torch.Tensor]:
+        device = self.theta.device
+        own = [torch.as_tensor(rows[part], device=device) for rows in inputs]
+        seeds, counts = np.unique(self.row_seeds[part], return_counts=True)
+        if len(seeds) == 1:
+            (n,) = counts
+            # at least two rows high: a product of one row is computed in another way
+            folded = [(rows if n > 1 else torch.cat([rows, rows]))[None] for rows in own]
+            return [found[0, :n] for found in net(self._views(int(seeds[0])), *folded)]
+        within = np.concatenate([np.arange(count) for count in counts])
+        at = (
+            torch.as_tensor(np.repeat(np.arange(len(seeds)), counts), device=device),
+            torch.as_tensor(within, device=device),
+        )
+        folded = [rows.new_zeros(len(seeds), int(counts.max()), *rows.shape[1:]) for rows in own]  # some are padding
+        for place, rows in zip(folded, own, strict=True):
+            place[at] = rows
+        p = self.nets.layout.views(self.theta[torch.as_tensor(seeds, device=device)])
+        return [found[at] for found in net(p, *folded)]
+
+    def _views(self, seed: int) -> dict[str, torch.Tensor]:
+        """A seed's parameters; they follow `theta`."""
+        if seed not in self._views_of:
+            self._views_of[seed] = self.nets.layout.views(self.theta[seed : seed + 1])
+        return self._views_of[seed]
 
     def _predicted(self, net: Callable, *inputs: Any) -> Prediction:
         """`net` is h or g."""

@@ -15,6 +15,7 @@ that channels and planes are as many as in the presets: for fewer, oneDNN choose
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 import torch.nn.functional as F
@@ -60,6 +61,10 @@ class Residual:
     @property
     def layout(self) -> Layout:
         """Where every parameter stands."""
+        return self._layout
+
+    @cached_property
+    def _layout(self) -> Layout:
         shapes: dict[str, tuple[int, ...]] = {}
 
         def convolution(name: str, n_in: int, n_out: int, window: int = 3) -> None:
