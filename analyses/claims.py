@@ -47,9 +47,16 @@ def evidence(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
         TableError: if a table lacks a column.
     """
     rows = []
-    parts = (_returns, _own_policy, _sequences, _cross_checkpoint, _prior_effect, _planning)
-    for name, part in zip(TABLES, parts, strict=True):
-        for claim, quantity, step, values in part(tables[name]):
+    parts = (
+        _returns(tables["returns"]),
+        _own_policy(tables["own_policy"]),
+        _sequences(tables["sequences"]),
+        _cross_checkpoint(tables["cross_checkpoint"]),
+        _prior_effect(tables["prior_effect"]),
+        _planning(tables["planning"], tables["returns"]),
+    )
+    for part in parts:
+        for claim, quantity, step, values in part:
             table = values.rename("value").reset_index().assign(step=step)
             found = stats.across_seeds(table, "value", by=["step"]).assign(claim=claim, quantity=quantity)
             rows.append(found)
@@ -104,6 +111,8 @@ def _sequences(table: Any) -> Iterator[Found]:
         by = _by_seed(rows, "error", ["rank"])
         likely, unlikely = by.loc[:, :tenth].mean(axis=1), by.loc[:, ranks - tenth + 1 :].mean(axis=1)
         yield 4, f"error, {tenth} unlikeliest - {tenth} likeliest sequences", step, unlikely - likely
+        # a peaked policy leaves most ranks without any probability, ordered by chance
+        yield 4, "error, mean of the other sequences - likeliest", step, by.drop(columns=1).mean(axis=1) - by[1]
         correlation = by.T.corrwith(pd.Series(by.columns, index=by.columns), method="spearman")
         yield 5, "rank correlation of error and rank", step, correlation
 
@@ -128,26 +137,28 @@ def _prior_effect(table: Any) -> Iterator[Found]:
             yield 11, f"{name}, uniform - policy prior, {most} simulations", step, by["uniform"] - by["policy"]
 
 
-def _planning(table: Any) -> Iterator[Found]:
+def _planning(table: Any, returns: Any) -> Iterator[Found]:
+    """The prior alone is that of Figure 2, whose episodes are more than a planner's."""
+    alone = returns[returns["policy"] == "prior"]
     planned = table[table["model"] != "none"]
     budgets = sorted(int(b) for b in planned["simulations"].unique())
-    for step, rows in _steps(table):
-        prior_alone = rows[rows["model"] == "none"].set_index("seed")["return_mean"]
-        by = _by_seed(rows[rows["model"] != "none"], "return_mean", ["simulations", "model", "prior"])
-        most = budgets[-1]
-        learned, true = by[most, "learned"], by[most, "true"]
-        note = f"{most} simulations"
-        yield 8, f"return, uniform prior, true - learned model, {note}", step, true["uniform"] - learned["uniform"]
-        yield 9, f"return, policy prior, learned model - prior alone, {note}", step, learned["policy"] - prior_alone
-        yield 9, f"return, policy prior, true model - prior alone, {note}", step, true["policy"] - prior_alone
-        for budget in (budgets[0], most):
-            gaps = {m: by[budget, m, "policy"] - by[budget, m, "uniform"] for m in ("learned", "true")}
+    for step, rows in _steps(planned):
+        prior_alone = alone[alone["step"] == step].set_index("seed")["return_mean"].reindex(rows["seed"].unique())
+        by = _by_seed(rows, "return_mean", ["simulations", "model", "prior"])
+        for budget in budgets:
+            learned, true = by[budget, "learned"], by[budget, "true"]
+            note = f"{budget} simulations"
+            yield 8, f"return, uniform prior, true - learned model, {note}", step, true["uniform"] - learned["uniform"]
             yield (
-                10,
-                f"policy - uniform prior, learned - true model, {budget} simulations",
+                8,
+                f"return, uniform prior, learned model - prior alone, {note}",
                 step,
-                (gaps["learned"] - gaps["true"]),
+                learned["uniform"] - prior_alone,
             )
+            yield 9, f"return, policy prior, learned model - prior alone, {note}", step, learned["policy"] - prior_alone
+            yield 9, f"return, policy prior, true model - prior alone, {note}", step, true["policy"] - prior_alone
+            gap = (learned["policy"] - learned["uniform"]) - (true["policy"] - true["uniform"])
+            yield 10, f"policy - uniform prior, learned - true model, {note}", step, gap
 
 
 def show(found: pd.DataFrame) -> str:

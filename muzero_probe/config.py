@@ -1,8 +1,9 @@
 """Settings of an agent: frozen dataclasses. `presets` has their values by agent and profile.
 
-Every value says its unit and where it comes from: "study" is He et al. (2024), "MuZero" Schrittwieser et al.
-(2020), "lineage" the muzero-general implementation that the paper's Cart Pole agents most probably descend
-from, "measured" our own runs on seeds that are reported nowhere (1000 and up).
+Every value says its unit and where it comes from: "study" is this study's protocol (what He et al. (2024) state, and
+what was fixed for it where they are silent), "MuZero" Schrittwieser et al. (2020), "lineage" the muzero-general
+implementation that the paper's Cart Pole agents most probably descend from, "measured" our own runs on seeds that are
+reported nowhere (1000 and up).
 """
 
 import dataclasses

@@ -35,7 +35,7 @@ def tables() -> dict[str, pd.DataFrame]:
     )
     return {
         "returns": table(
-            {"step": (0, 9), "policy": ("search", "prior")},
+            {"step": (0, 5, 9), "policy": ("search", "prior")},
             return_mean=lambda r: 40 * (r["policy"] == "search") + r["step"] + SPREAD[r["seed"]],
         ),
         "own_policy": table(
@@ -73,12 +73,14 @@ EXPECTED = {
     (3, "share of survivals called terminations, horizon 3", 9): (0.125, 0.0),
     # ranks 19 and 20 against 1 and 2: 1.8, with the sign turned in seed 0
     (4, "error, 2 unlikeliest - 2 likeliest sequences", 9): (0.6, 1.2),
+    (4, "error, mean of the other sequences - likeliest", 9): (1 / 3, 2 / 3),
     (5, "rank correlation of error and rank", 9): (1 / 3, 2 / 3),
     (6, "error, best other policy - own policy", 5): (4.0, 0.0),
     (7, "error, policy of step 9 - own policy", 0): (9.0, 0.0),
     (8, "return, uniform prior, true - learned model, 128 simulations", 5): (100.0, 0.0),
-    (9, "return, policy prior, learned model - prior alone, 128 simulations", 5): (98.0, 0.0),
-    (9, "return, policy prior, true model - prior alone, 128 simulations", 5): (188.0, 0.0),
+    (9, "return, policy prior, learned model - prior alone, 128 simulations", 5): (143.0, 0.0),
+    (9, "return, policy prior, true model - prior alone, 128 simulations", 5): (233.0, 0.0),
+    (8, "return, uniform prior, learned model - prior alone, 4 simulations", 5): (-1.0, 0.0),
     (10, "policy - uniform prior, learned - true model, 4 simulations", 9): (10.0, 0.0),
     (11, "error, uniform - policy prior, 128 simulations", 5): (128.0, 0.0),
     (11, "error of the tree path, uniform - policy prior, 128 simulations", 5): (-128.0, 0.0),
@@ -112,7 +114,7 @@ def test_every_claim_is_shown(tables: dict[str, pd.DataFrame]):
     shown = claims.show(claims.evidence(tables))
     for number, text in claims.CLAIMS.items():
         assert f"**{number}. {text}**" in shown
-    assert "| return, search - prior alone | 40 ± 0 | | 40 ± 0 |" in shown.replace("|  |", "| |")
+    assert "| error, horizon 1 | 1 ± 0.58 | | 0.1 ± 0.58 |" in shown.replace("|  |", "| |")
     widths = {line.count("|") for line in shown.splitlines()}
     assert widths == {5}
 
