@@ -7,7 +7,7 @@ from muzero_probe.envs.base import Environment
 from muzero_probe.nets.kernels import WINDOW
 from muzero_probe.nets.loss import Nets
 from muzero_probe.nets.mlp import Mlp
-from muzero_probe.nets.residual import Residual
+from muzero_probe.nets.residual import SHRINKS, Residual
 from muzero_probe.support import Support
 
 Config = NetsConfig | ResidualNetsConfig
@@ -25,7 +25,7 @@ def build(config: Config, env: Environment) -> Nets:
         "reward_support": Support(low=config.reward_low, high=config.reward_high),
     }
     if isinstance(config, ResidualNetsConfig):
-        image = _image(env, 16)
+        image = _image(env, SHRINKS)
         return Residual(
             image=image, screens=env.screens, channels=config.channels, head_planes=config.head_planes,
             head_hidden=config.head_hidden, **common,
