@@ -12,6 +12,7 @@ import os
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TypeVar
 
 SINGLE_THREAD_VARIABLES = (
@@ -66,7 +67,9 @@ def configure(count: int | None = None) -> int:
     if wanted != _count:
         if _pool is not None:
             _pool.shutdown()
-        _pool = ThreadPoolExecutor(wanted, POOL_NAME) if wanted > 1 else None
+        # torch keeps a number of threads for every thread that calls it
+        hold = partial(torch.set_num_threads, 1)
+        _pool = ThreadPoolExecutor(wanted, POOL_NAME, initializer=hold) if wanted > 1 else None
         _count = wanted
     return _count
 

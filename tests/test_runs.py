@@ -209,12 +209,21 @@ def test_stopped_over_and_over(tmp_path: Path, reference: Run):
 
 
 def test_without_a_state_it_starts_over(tmp_path: Path, reference: Run):
+    run = interrupted(tmp_path, 36)
+    shutil.rmtree(run.resume_folder)
+    go(run)
+    assert_same(run, reference)
+
+
+def test_a_state_follows_every_checkpoint(tmp_path: Path):
+    """So that a run goes on from behind it, also where another processor rounds otherwise."""
     run = run_at(tmp_path)
     with pytest.raises(Stopped):
         go(run, report=stop_at(36), resume_minutes=1e9)
-    assert not run.resume_folder.exists()
-    go(run)
-    assert_same(run, reference)
+    state = load_latest_resume(run.resume_folder)
+    assert state is not None
+    passed = max(step for _, step, _ in list_checkpoints(run.root, run.profile, run.config.agent))
+    assert 0 < passed <= state[2].step < passed + EVERY
 
 
 def test_other_seeds_start_over(tmp_path: Path, reference: Run, caplog: pytest.LogCaptureFixture):

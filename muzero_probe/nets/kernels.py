@@ -27,7 +27,10 @@ NEVER = np.float32(-1e30)  # logit of a column of padding
 # (see `nets.updates`)
 LEAST_EXPONENT = np.float32(-40.0)
 
-jit = numba.njit(nogil=True, cache=True, fastmath=True, error_model="numpy")
+# Kernels are inlined into the kernels that call them. Else each object file has copies of what it calls, which fast
+# math may have rounded otherwise, under the same name: a process that compiles binds to other copies than one that
+# loads its kernels from the cache, and trained another agent.
+jit = numba.njit(nogil=True, cache=True, fastmath=True, error_model="numpy", forceinline=True)
 
 
 @jit

@@ -36,7 +36,11 @@ NO_MOMENT = np.float32(1e-36)
 
 # infinite and not-a-number gradients must be seen
 jit_any_number = numba.njit(
-    nogil=True, cache=True, fastmath={"reassoc", "contract", "arcp", "nsz"}, error_model="numpy"
+    nogil=True,
+    cache=True,
+    fastmath={"reassoc", "contract", "arcp", "nsz"},
+    error_model="numpy",
+    forceinline=True,  # see `kernels.jit`
 )
 
 

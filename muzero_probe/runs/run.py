@@ -117,7 +117,8 @@ def train(
 
     Args:
         run: what to train.
-        resume_minutes: least wall time between two resume states; at 0 every set of metrics has one.
+        resume_minutes: least wall time between two resume states, but for one behind every checkpoint; at 0 every
+            set of metrics has one.
         metrics_every: updates between two sets of metrics, which is where resume states are possible.
         report: called at the start and with every set of metrics.
 
@@ -180,6 +181,7 @@ def train(
 
         recent = RecentReturns(len(seeds))
         saved = time.monotonic()
+        behind = False  # whether there are newer checkpoints than the newest state
         report(Report(first, seconds(), np.nan, np.nan))
         with Journal(run.folder, run.resume_folder.name, seeds, step=first) as journal:
             for event in trainer.run(metrics_every=metrics_every):
@@ -190,12 +192,15 @@ def train(
                             arrays=trainer.arrays(index),
                         )  # fmt: skip
                     logger.info("step %d: checkpoints are saved", event.step)
+                    behind = event.step > 0
                     continue
                 journal.write(event)
                 # After the journal: a state must not be ahead of the rows that it expects.
-                if event.step < run.config.training.steps and time.monotonic() - saved >= 60 * resume_minutes:
+                # Behind a checkpoint at once: another processor may round otherwise and not come to it again.
+                due = behind or time.monotonic() - saved >= 60 * resume_minutes
+                if due and event.step < run.config.training.steps:
                     save_state()
-                    saved = time.monotonic()
+                    saved, behind = time.monotonic(), False
                 means = recent.add(event)
                 report(Report(event.step, seconds(), finite(np.mean, means), finite(np.min, means)))
         # Last: while there is a state, the run is not complete.
