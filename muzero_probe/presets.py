@@ -203,8 +203,8 @@ def _breakout_desk() -> Config:
         ),
         environment="breakout-48",
         nets=ResidualNetsConfig(
-            channels=16, head_planes=8, value_low=0, value_high=10, reward_low=0, reward_high=2
-        ),  # h(99) is 9.1: more than any value, with rewards of 1 for a brick
+            channels=16, head_planes=8, value_low=-10, value_high=10, reward_low=-2, reward_high=2
+        ),  # h(99) is 9.1: more than any value, with rewards of 1 for a brick. Around 0, where training starts
     )
 
 

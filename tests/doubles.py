@@ -1,5 +1,6 @@
 """Stand-ins that tests share: random nets, models given as tables, the torch path forced onto the CPU."""
 
+import dataclasses
 import math
 from typing import Any
 
@@ -42,8 +43,9 @@ def random_nets(
 
 
 def random_theta(nets: Mlp, *, seeds: int = 1, first: int = 0, spread: float = 2.0) -> torch.Tensor:
-    """[S, P] initial parameters, spread so that predictions differ clearly between states."""
-    vectors = [initial_vector(nets.layout, np.random.default_rng(first + s)) for s in range(seeds)]
+    """[S, P] random parameters, spread so that predictions differ clearly between states."""
+    layout = dataclasses.replace(nets.layout, zeros=())
+    vectors = [initial_vector(layout, np.random.default_rng(first + s)) for s in range(seeds)]
     return torch.tensor(np.stack(vectors)) * spread
 
 

@@ -261,7 +261,10 @@ class Breakout(Environment):
             at += FRAMES * size
             if length < 0 or at + length > len(data):
                 raise ValueError(f"an emulator state of {length} bytes")
-            machine = ALEState(data[at : at + length])
+            try:
+                machine = ALEState(data[at : at + length])
+            except SystemError:
+                raise ValueError(f"an emulator state of {length} bytes, which ale-py cannot read") from None
             at += length
             states.append(State(machine, tuple(kept), lives=lives, lost=bool(lost), over=bool(over)))
         return object_array(states)

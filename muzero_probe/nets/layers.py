@@ -19,6 +19,7 @@ class Layout:
     """
 
     shapes: dict[str, tuple[int, ...]]
+    zeros: tuple[str, ...] = ()  # which start at 0
 
     @property
     def size(self) -> int:
@@ -55,7 +56,7 @@ class Layout:
 
 
 def initial_vector(layout: Layout, rng: np.random.Generator) -> np.ndarray:
-    """Returns one seed's initial parameters [P]: weights and biases uniform in +-1/sqrt(fan-in).
+    """Returns one seed's initial parameters [P]: weights and biases uniform in +-1/sqrt(fan-in), or 0.
 
     The range is that of `torch.nn.Linear`; the draw order is the layout's.
     """
@@ -66,7 +67,8 @@ def initial_vector(layout: Layout, rng: np.random.Generator) -> np.ndarray:
             bound = 1 / math.sqrt(math.prod(shape[:-1]))
         elif not parts:
             raise ValueError(f"layout starts with {name}, a bias without weights")
-        parts.append(rng.uniform(-bound, bound, math.prod(shape)))
+        drawn = rng.uniform(-bound, bound, math.prod(shape))
+        parts.append(np.zeros_like(drawn) if name in layout.zeros else drawn)
     return np.concatenate(parts).astype(np.float32)
 
 

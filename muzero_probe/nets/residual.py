@@ -6,7 +6,8 @@ h halves the side four times (a convolution, a residual block, two poolings); la
 the screen's side, scaled to [0, 1] over the whole latent. g and f have one residual block each; the reward is read
 from the next latent. Every convolution is followed by a normalisation over all planes of one row (layer
 normalisation): batch statistics would make a row's result depend on the other rows, and a seed's on the batch.
-No consistency loss, value prefix or recurrent state.
+No consistency loss, value prefix or recurrent state. As in EfficientZero the last layers of the heads start at 0, so
+that untrained nets predict the middle of the supports and every action alike.
 
 Only torch computes these nets, on any device: their convolutions are large enough to hide what a call costs. On a
 CPU seeds are computed one after the other, and a row's result does not depend on how many rows there are, provided
@@ -100,7 +101,7 @@ class Residual:
             convolution(f"{head}.planes", n, self.head_planes, 1)
             dense(f"{head}.hidden", self.head_planes * places, self.head_hidden)
             dense(f"{head}.out", self.head_hidden, n_out)
-        return Layout(shapes)
+        return Layout(shapes, zeros=tuple(name for name in shapes if ".out." in name))
 
     def representation(self, p: Parameters, observations: Tensor) -> Tensor:
         """h: observations [S, B, O], pixels 0 to 255 -> latents [S, B, C, H, W]."""

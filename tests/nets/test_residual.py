@@ -12,6 +12,7 @@ from muzero_probe.envs.cartpole import CartPole
 from muzero_probe.models import LearnedModel
 from muzero_probe.nets import loss
 from muzero_probe.nets.build import build
+from muzero_probe.nets.layers import initial_vector
 from muzero_probe.nets.residual import Residual
 from muzero_probe.presets import preset
 from muzero_probe.support import Support
@@ -127,6 +128,22 @@ def test_the_learned_model_answers_rows_of_any_seeds(theta: Tensor, pixels: Tens
         np.testing.assert_allclose(root.states[i], z, atol=1e-4)
         np.testing.assert_allclose(root.logits[i], alone.head("policy", alone.block("f.block", z)), atol=1e-4)
         np.testing.assert_allclose(step.states[i], alone.dynamics(z, [0, 1, 2, 0][i]), atol=1e-4)
+
+
+@pytest.mark.parametrize("profile", ["desk", "paper"])
+def test_untrained_agents_expect_nothing_and_prefer_no_action(profile: str):
+    env = make(preset("breakout", profile).environment)
+    nets = build(preset("breakout", profile).nets, env)
+    theta = torch.tensor(initial_vector(nets.layout, np.random.default_rng(0)))[None]
+    model = LearnedModel(nets, theta, np.zeros(2, int))
+    screens = np.random.default_rng(0).integers(0, 256, (2, *env.observation_shape), dtype=np.uint8)
+    root = model.root(screens)
+    step = model.step(root.states, np.array([0, 3]))
+    for answer in (root, step):
+        assert np.abs(np.asarray(answer.values)).max() < 1e-3
+        assert np.ptp(np.asarray(answer.logits)) == 0
+    assert np.abs(np.asarray(step.rewards)).max() < 1e-3
+    assert torch.as_tensor(root.states).std() > 0.1  # which latents are not
 
 
 @needs_exact_rows
