@@ -104,9 +104,9 @@ def _minatar(**training: Any) -> Config:
         nets=ImageNetsConfig(
             latent=128,
             hidden=128,
-            value_low=0,
+            value_low=-5,  # supports around 0: there, training starts
             value_high=5,  # h(33); a screen of 30 bricks at the fastest is worth 23
-            reward_low=0,
+            reward_low=-1,
             reward_high=1,  # h(1) is 0.4
         ),
         search=SearchConfig(discount=0.99),  # study
