@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 # acts, searches again and updates; the digest is of weights, Adam's moments and replay
 PROGRAM = """
@@ -25,7 +26,7 @@ print(trainer.step, digest.hexdigest())
 """
 
 
-def test_compiling_and_loading_processes_agree(tmp_path):
+def test_compiling_and_loading_processes_agree(tmp_path: Path):
     environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
 
     def run() -> str:
