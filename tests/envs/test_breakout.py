@@ -1,12 +1,15 @@
 """Breakout is Gymnasium's, preprocessed as EfficientZero does, and its states are put back screen by screen."""
 
+from types import SimpleNamespace
+
 import ale_py
 import gymnasium
 import numpy as np
 import pytest
 from gymnasium.wrappers import AtariPreprocessing, FrameStackObservation
 
-from muzero_probe.envs.breakout import Breakout
+from muzero_probe.envs.base import object_array
+from muzero_probe.envs.breakout import Breakout, State
 
 gymnasium.register_envs(ale_py)
 
@@ -110,6 +113,15 @@ def test_states_of_another_size_are_refused(env: Breakout):
         env.step(states, [0])
     with pytest.raises(ValueError, match="breakout: reads its own states, version 1, not those of breakout-48"):
         env.from_bytes(Breakout(side=48).to_bytes(states))
+
+
+def test_an_emulator_state_cut_short_is_one_clear_line():
+    env = Breakout(side=48)
+    whole = env.reset([0])[0][0]
+    machine = SimpleNamespace(serialize=lambda: whole.machine.serialize()[:100])
+    damaged = State(machine, whole.screens, lives=whole.lives, lost=whole.lost, over=whole.over)
+    with pytest.raises(ValueError, match=r"damaged \(an emulator state of 100 bytes, which ale-py cannot read\)"):
+        env.from_bytes(env.to_bytes(object_array([damaged])))
 
 
 def test_a_missing_rom_is_one_clear_line(tmp_path, monkeypatch):
