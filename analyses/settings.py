@@ -224,7 +224,7 @@ def _minatar(steps: tuple[int, ...], *, prior_effect: int) -> Settings:
         cross_checkpoint=CrossCheckpoint(states=10),
         prior_effect=PriorEffect(states=30, step=prior_effect, horizon=32),  # study: planning horizon
         # a true step is the package's own Python: minutes for a game with 252 rollouts a step
-        planning=Planning(seeds=10, episodes=1, steps=steps, horizon=32),
+        planning=Planning(episodes=1, steps=steps, horizon=32),
     )
 
 
