@@ -22,7 +22,7 @@ redraw: analyses
 	$(BIN)/python -m analyses.claims $(select)
 
 study: .venv/run
-	$(BIN)/python -m figures --profile study --agent paper/cartpole --agent desk/lunar_lander
+	$(BIN)/python -m figures --profile study --agent paper/cartpole --agent desk/lunar_lander --agent desk/minatar
 
 analyses: train-seeds
 	$(BIN)/python -m analyses $(select) $(seeds) --device $(DEVICE)
