@@ -59,7 +59,7 @@ class Train:
     seeds: Annotated[tuple[int, ...], _SEEDS]  # 0:30 is 0 to 29; also 3 or 0,4,7
     device: str = "cpu"  # torch device of nets and updates: cpu, cuda, cuda:1, ...
     root: Path = ROOT  # folder of all checkpoints
-    resume_minutes: float = 5.0  # least wall time between resume states beside checkpoints'; 0: with every metrics
+    resume_minutes: float = 5.0  # least wall time between resume states, but for checkpoints'; 0: with all metrics
     metrics_every: int = 500  # updates between two sets of metrics
     training: TrainingConfig
     search: SearchConfig
