@@ -279,14 +279,14 @@ def _breakout_paper() -> Settings:
 
 def _breakout_desk() -> Settings:
     return dataclasses.replace(
-        _breakout((1_000, 12_000), prior_effect=2_000, states=16, episodes=5),
+        _breakout((1_000, 20_000), prior_effect=5_000, states=16, episodes=5),
         shard=2,  # of four seeds: half for each of two cores
     )
 
 
 def _breakout_quick() -> Settings:
     return dataclasses.replace(
-        _breakout((200, 1_000), prior_effect=500, states=6, episodes=2),
+        _breakout((500, 2_000), prior_effect=1_000, states=6, episodes=2),
         shard=1,
     )
 

@@ -18,6 +18,8 @@ from muzero_probe.nets.loss import Nets
 from muzero_probe.nets.mlp import Mlp
 from muzero_probe.support import expectation
 
+LEAST_ROWS = 4  # that torch computes at a time on a CPU
+
 States = Any  # an array or tensor with leading axis B
 
 
@@ -167,8 +169,9 @@ class LearnedModel:
         seeds, counts = np.unique(self.row_seeds[part], return_counts=True)
         if len(seeds) == 1:
             (n,) = counts
-            # at least two rows high: a product of one row is computed in another way
-            folded = [(rows if n > 1 else torch.cat([rows, rows]))[None] for rows in own]
+            # products and convolutions of fewer rows are computed in another way, up to one or three by the processor
+            spare = [0] * (LEAST_ROWS - n)
+            folded = [torch.cat([rows, rows[spare]])[None] if spare else rows[None] for rows in own]
             return [found[0, :n] for found in net(self._views(int(seeds[0])), *folded)]
         within = np.concatenate([np.arange(count) for count in counts])
         at = (

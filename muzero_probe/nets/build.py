@@ -28,12 +28,18 @@ def build(config: Config, env: Environment) -> Nets:
         image = _image(env, SHRINKS)
         return Residual(
             image=image, screens=env.screens, channels=config.channels, head_planes=config.head_planes,
-            head_hidden=config.head_hidden, **common,
+            head_hidden=config.head_hidden, backdrop=_first_screen(env), **common,
         )  # fmt: skip
     sizes = {"observation": int(np.prod(env.observation_shape)), "latent": config.latent, "hidden": config.hidden}
     if isinstance(config, ImageNetsConfig):
         return Mlp(image=_image(env, WINDOW), filters=config.filters, **sizes, **common)
     return Mlp(**sizes, **common)
+
+
+def _first_screen(env: Environment) -> np.ndarray:
+    """The screen that an episode starts with."""
+    _, (observation,) = env.reset(np.array([0]))
+    return observation[-1] if env.screens > 1 else observation
 
 
 def _image(env: Environment, least: int) -> tuple[int, int, int]:

@@ -9,15 +9,23 @@ normalisation): batch statistics would make a row's result depend on the other r
 No consistency loss, value prefix or recurrent state. As in EfficientZero the last layers of the heads start at 0, so
 that untrained nets predict the middle of the supports and every action alike.
 
+What moves is small, a ball of two pixels before a wall of bricks, and a normalisation within a row, unlike one over a
+batch, does not lift it: untrained, a thousandth of a latent's range depended on the state. So h sees the difference to
+a fixed screen, the first of a game, and its poolings take the largest of a window, not the mean. Measured with small
+nets, by teaching h and the value head the returns of random play, batches of 64: after 1,200 of them they explain
+nothing of the variance of returns in other games; with the fixed screen 0.13 of it after 400 batches, with the largest
+of a window, too, 0.5.
+
 Only torch computes these nets, on any device: their convolutions are large enough to hide what a call costs. On a
 CPU seeds are computed one after the other, and a row's result does not depend on how many rows there are, provided
 that channels and planes are as many as in the presets: for fewer, oneDNN chooses other kernels by the number of rows.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -43,6 +51,7 @@ class Residual:
     value_support: Support
     reward_support: Support
     screens: int = 1  # in an observation, one behind the other
+    backdrop: np.ndarray = field(compare=False, repr=False)  # [height, width, planes], pixels of the fixed screen
 
     @property
     def observation_shape(self) -> tuple[int, ...]:
@@ -107,8 +116,9 @@ class Residual:
         """h: observations [S, B, O], pixels 0 to 255 -> latents [S, B, C, H, W]."""
         S = len(observations)
         screens = observations.unflatten(-1, (self.screens, *self.image))
-        # planes are all of the oldest screen, then the next one's
-        x = _beside(screens.movedim(-1, 3).flatten(2, 3) / BRIGHTEST)
+        # planes are all of the oldest screen, then the next one's; put side by side this way, pixels move once
+        x = torch.cat(screens.unbind(2), -1).sub_(self._backdrop_on(observations.device)).div_(BRIGHTEST)
+        x = _beside(x.movedim(-1, 2))
         x = _layer(p, "h.first", x, stride=2).relu()
         x = _block(p, "h.half", x)
         skip = _layer(p, "h.down.skip", x, stride=2)
@@ -117,6 +127,16 @@ class Residual:
         x = _pooled(_block(p, "h.quarter", x))
         x = _pooled(_block(p, "h.eighth", x))
         return _scaled(_apart(_block(p, "h.last", x), S))
+
+    def _backdrop_on(self, device: torch.device) -> Tensor:
+        if device not in self._backdrops:
+            backdrop = torch.tensor(self.backdrop, dtype=torch.float32, device=device)
+            self._backdrops[device] = backdrop.tile(self.screens)
+        return self._backdrops[device]
+
+    @cached_property
+    def _backdrops(self) -> dict[torch.device, Tensor]:
+        return {}
 
     def dynamics(self, p: Parameters, latents: Tensor, actions: Tensor) -> tuple[Tensor, Tensor]:
         """g: latents [S, B, C, H, W], actions [S, B] -> next latents, reward logits [S, B, atoms]."""
@@ -163,8 +183,8 @@ def _block(p: Parameters, name: str, x: Tensor) -> Tensor:
 
 
 def _pooled(x: Tensor) -> Tensor:
-    """Means over 3 x 3 windows, every other one."""
-    return F.avg_pool2d(x, 3, stride=2, padding=1)
+    """The largest of 3 x 3 windows, every other one."""
+    return F.max_pool2d(x, 3, stride=2, padding=1)
 
 
 def _scaled(x: Tensor) -> Tensor:

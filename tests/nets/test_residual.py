@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor
-from torch.nn.functional import avg_pool2d, conv2d
+from torch.nn.functional import conv2d
 
 from muzero_probe.config import ImageNetsConfig, ResidualNetsConfig
 from muzero_probe.envs import make
@@ -21,6 +21,7 @@ from tests.doubles import needs_exact_rows, random_batch, random_theta
 NETS = Residual(
     image=(20, 17, 3), actions=3, channels=4, head_planes=2, head_hidden=5,
     value_support=Support(low=-3, high=6), reward_support=Support(low=-2, high=2), screens=2,
+    backdrop=np.random.default_rng(1).integers(0, 256, (20, 17, 3)),
 )  # fmt: skip
 S, B = 3, 4
 
@@ -59,12 +60,13 @@ class Alone:
 
     def representation(self, observation: Tensor) -> Tensor:
         screens = observation.reshape(2, *NETS.image)  # planes of the older one first
-        x = torch.cat([screen.permute(2, 0, 1) for screen in screens]) / 255
+        moved = [(screen - torch.tensor(NETS.backdrop)).permute(2, 0, 1) for screen in screens]
+        x = torch.cat(moved) / 255
         x = self.block("h.half", torch.clamp(self.layer("h.first", x, 2), min=0))
         inner = torch.clamp(self.layer("h.down.1", x, 2), min=0)
         x = torch.clamp(self.layer("h.down.2", inner) + self.layer("h.down.skip", x, 2), min=0)
         for name in ("h.quarter", "h.eighth"):
-            x = avg_pool2d(self.block(name, x)[None], 3, stride=2, padding=1)[0]
+            x = largest(self.block(name, x))
         return scaled(self.block("h.last", x))
 
     def dynamics(self, latent: Tensor, action: int) -> Tensor:
@@ -72,6 +74,16 @@ class Alone:
         planes[action] = 1
         x = torch.clamp(self.layer("g.first", torch.cat([latent, planes])) + latent, min=0)
         return scaled(self.block("g.block", x))
+
+
+def largest(x: Tensor) -> Tensor:
+    """Of the 3 x 3 windows around every other place."""
+    _, H, W = x.shape
+    rows = [
+        torch.stack([x[:, max(i - 1, 0) : i + 2, max(j - 1, 0) : j + 2].amax((1, 2)) for j in range(0, W, 2)], -1)
+        for i in range(0, H, 2)
+    ]
+    return torch.stack(rows, 1)
 
 
 def scaled(x: Tensor) -> Tensor:
@@ -176,3 +188,25 @@ def test_a_row_does_not_depend_on_how_many_there_are_nor_on_the_other_agents(pro
 def test_observations_that_are_no_images_are_refused(config: ResidualNetsConfig | ImageNetsConfig):
     with pytest.raises(ValueError, match=r"take images of at least \d+ x \d+ with planes, cartpole shows \[4\]"):
         build(config, CartPole())
+
+
+@pytest.mark.parametrize("profile", ["desk", "paper"])
+def test_latents_of_untrained_nets_tell_states_of_a_game_apart(profile: str):
+    """A ball is two pixels: without the backdrop a thousandth of the range is left, and no value is learned."""
+    env = make(preset("breakout", profile).environment)
+    nets = build(preset("breakout", profile).nets, env)
+    theta = torch.tensor(initial_vector(nets.layout, np.random.default_rng(0)))[None]
+    rng = np.random.default_rng(0)
+    states, screens = env.reset(np.arange(16))
+    for _ in range(20):
+        states, screens, _, _ = env.step(states, rng.integers(0, 4, 16))
+    latents = np.asarray(LearnedModel(nets, theta, np.zeros(16, int)).root(screens).states)
+    assert latents.std(0).mean() > 0.02
+
+
+def test_the_backdrop_is_the_screen_that_games_start_with():
+    env = make(preset("breakout", "desk").environment)
+    nets = build(ResidualNetsConfig(), env)
+    assert isinstance(nets, Residual)
+    _, screens = env.reset([0])
+    assert np.array_equal(nets.backdrop, screens[0, -1])
