@@ -279,7 +279,7 @@ def _breakout_paper() -> Settings:
 
 def _breakout_desk() -> Settings:
     return dataclasses.replace(
-        _breakout((1_000, 20_000), prior_effect=5_000, states=16, episodes=5),
+        _breakout((1_000, 15_000), prior_effect=5_000, states=16, episodes=5),
         shard=2,  # of four seeds: half for each of two cores
     )
 

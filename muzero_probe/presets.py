@@ -194,8 +194,8 @@ def _breakout_desk() -> Config:
     """
     return dataclasses.replace(
         _breakout(
-            steps=20_000,
-            checkpoints=(0, 1_000, 2_000, 5_000, 10_000, 20_000),
+            steps=15_000,
+            checkpoints=(0, 1_000, 2_000, 5_000, 10_000, 15_000),
             batch_size=64,  # more and smaller updates in the same time
             # EfficientZero has 5 and searches nearly all positions again; here, replay's values are old. Measured:
             # one action is 65 and 70 % of all after 1,344 updates with 5 and two environment steps per update, at most
@@ -205,7 +205,7 @@ def _breakout_desk() -> Config:
             environments=32,
             updates_per_environment_step=0.25,
             warmup_slots=63,  # 2,000 steps
-            replay_slots=2_600,  # all 82,000 steps
+            replay_slots=2_000,  # all 62,000 steps
             reanalyse_fraction=0.02,  # a search again costs as much as four positions of an update
         ),
         environment="breakout-48",
