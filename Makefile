@@ -22,7 +22,8 @@ redraw: analyses
 	$(BIN)/python -m analyses.claims $(select)
 
 study: .venv/run
-	$(BIN)/python -m figures --profile study --agent paper/cartpole --agent desk/lunar_lander --agent desk/minatar
+	$(BIN)/python -m figures --profile study --agent paper/cartpole --agent desk/lunar_lander --agent desk/minatar \
+	  --agent desk/breakout
 
 analyses: train-seeds
 	$(BIN)/python -m analyses $(select) $(seeds) --device $(DEVICE)
