@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cached_property
+from hashlib import blake2b
 from pathlib import Path
 
 import numpy as np
@@ -79,12 +80,24 @@ class Agents:
         return LearnedModel(self.nets, self.theta, row_seeds)
 
     def behaviour(self, row_seeds: np.ndarray) -> Policy:
-        """pi_MuZero of rows as a function of (selected rows, observations)."""
+        """pi_MuZero of rows as a function of (selected rows, observations).
+
+        It is a fixed distribution, so an agent searches once for what it sees more than once: several plans begin in
+        the same state, and an agent that does not serve sees the same screens for thousands of steps.
+        """
         model = self.model(row_seeds)
+        known: dict[tuple[int, bytes], np.ndarray] = {}  # by seed and digest of the observation
 
         def policy(rows: np.ndarray, observations: np.ndarray) -> np.ndarray:
-            result = search(model.rows(rows), observations, self.config.search)
-            return visit_policy(result.visits, self.temperature)
+            seen = [blake2b(np.ascontiguousarray(x), digest_size=16).digest() for x in observations]
+            keys = list(zip(row_seeds[rows].tolist(), seen, strict=True))
+            first = {key: i for i, key in reversed([*enumerate(keys)]) if key not in known}
+            new = np.array(sorted(first.values()), np.int64)
+            if new.size:
+                visits = search(model.rows(rows[new]), observations[new], self.config.search).visits
+                for i, found in zip(new, visit_policy(visits, self.temperature), strict=True):
+                    known[keys[i]] = found
+            return np.array([known[key] for key in keys])
 
         return policy
 

@@ -14,6 +14,7 @@ from analyses.population import Population
 from muzero_probe import cli
 from muzero_probe.checkpoints import CheckpointError, checkpoint_path, load_checkpoint, save_checkpoint
 from muzero_probe.config import Config
+from muzero_probe.models import LearnedModel
 from muzero_probe.search.mcts import search
 from tests.analyses.conftest import train
 from tests.doubles import OneAtATime
@@ -231,3 +232,23 @@ def test_behaviour_is_the_training_search_at_the_checkpoint_s_temperature(
         assert found[i].tolist() == pytest.approx([power / sum(powers) for power in powers], abs=1e-12)
     one = search(agents.model(row_seeds[:1]), observations[:1], tiny.config.search)
     assert one.visits.sum() == 8
+
+
+def test_behaviour_searches_once_for_what_an_agent_sees_again(tiny: Population, monkeypatch: pytest.MonkeyPatch):
+    agents = tiny.agents((0, 1), 20, "cpu")
+    row_seeds = np.array([0, 0, 0, 1, 1])
+    seen = np.random.default_rng(0).uniform(-0.2, 0.2, (3, 4)).astype(np.float32)[[0, 1, 0, 0, 2]]
+    alone = [agents.behaviour(row_seeds[b : b + 1])(np.array([0]), seen[b : b + 1])[0] for b in range(5)]
+    searched = []
+
+    def counted(model: LearnedModel, observations: np.ndarray, *rest: object):
+        searched.append((model.row_seeds.tolist(), observations.tolist()))
+        return search(model, observations, *rest)  # pyright: ignore
+
+    monkeypatch.setattr("analyses.population.search", counted)
+    behaviour = agents.behaviour(row_seeds)
+    found = behaviour(np.arange(5), seen)
+    assert searched == [([0, 0, 1, 1], seen[[0, 1, 3, 4]].tolist())]  # the first of equals; agents apart
+    np.testing.assert_allclose(found, alone, rtol=1e-12)
+    assert np.array_equal(behaviour(np.array([0, 4]), seen[[1, 0]]), found[[1, 3]])
+    assert len(searched) == 1
