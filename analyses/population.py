@@ -89,7 +89,7 @@ class Agents:
         known: dict[tuple[int, bytes], np.ndarray] = {}  # by seed and digest of the observation
 
         def policy(rows: np.ndarray, observations: np.ndarray) -> np.ndarray:
-            seen = [blake2b(np.ascontiguousarray(x), digest_size=16).digest() for x in observations]
+            seen = [blake2b(x.tobytes(), digest_size=16).digest() for x in observations]
             keys = list(zip(row_seeds[rows].tolist(), seen, strict=True))
             first = {key: i for i, key in reversed([*enumerate(keys)]) if key not in known}
             new = np.array(sorted(first.values()), np.int64)
