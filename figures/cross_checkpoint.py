@@ -109,7 +109,7 @@ def _matrix(axes: Axes, means: pd.DataFrame) -> None:
             continue
         text: dict[str, Any] = {"ha": "center", "fontsize": style.SMALL_FONT_SIZE}
         text["color"] = "white" if _luminance(float(place[i, j])) < EQUAL_CONTRAST else "black"
-        decimals = 3 - sum(high[i, 0] >= bound for bound in (1, 10, 100))
+        decimals = 4 - sum(high[i, 0] >= bound for bound in (0.01, 1, 10, 100))
         weight = "bold" if error == low[i, 0] else "normal"
         number, spread = f"{error:.{decimals}f}", se.iloc[i, j]
         if np.isnan(spread):
