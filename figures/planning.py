@@ -7,6 +7,7 @@ without search. A column per agent, a row per checkpoint.
 
 from collections.abc import Mapping
 
+import numpy as np
 import pandas as pd
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
@@ -50,9 +51,12 @@ def draw(tables: Mapping[str, pd.DataFrame]) -> Figure:
 def _panel(axes: Axes, means: pd.DataFrame) -> dict[str, Artist]:
     """Draw one agent at one checkpoint; what is in the panel, by its name in the legend."""
     entries = {}
-    for model, look in style.MODEL_LOOK.items():
-        for prior, colour in style.PRIOR_COLOUR.items():
+    searched = means.loc[means["model"] != "none", "simulations"]
+    aside = np.linspace(-0.3, 0.3, 4) if searched.nunique() == 1 else np.zeros(4)  # lone points stand side by side
+    for i, (model, look) in enumerate(style.MODEL_LOOK.items()):
+        for j, (prior, colour) in enumerate(style.PRIOR_COLOUR.items()):
             curve = means.loc[(means["model"] == model) & (means["prior"] == prior)]
+            curve = curve.assign(simulations=curve["simulations"] * 2 ** aside[2 * i + j])
             if not curve.empty:
                 entries[f"{model.capitalize()} model, {prior} prior"] = style.line(
                     axes, curve, "simulations", color=colour, **look
@@ -60,7 +64,6 @@ def _panel(axes: Axes, means: pd.DataFrame) -> dict[str, Artist]:
     baseline = means.loc[means["model"] == "none", ["mean", "se"]].to_numpy()
     for mean, se in baseline:
         entries["Policy prior alone (no search)"] = style.level(axes, mean, se, **style.NO_SEARCH)
-    searched = means.loc[means["model"] != "none", "simulations"]
     if not searched.empty:
         style.log2_axis(axes, searched)
     return entries

@@ -143,11 +143,14 @@ def panels(
 
 
 def line(axes: Axes, statistics: pd.DataFrame, x: str, **look: Any) -> Artist:
-    """Draw the mean over seeds against column `x`, one standard error around it as a band."""
+    """Draw the mean over seeds against column `x`, one standard error around it as a band, of one point as a bar."""
     where, mean, se = (statistics[c].to_numpy(dtype=float) for c in (x, "mean", "se"))
     (artist,) = axes.plot(where, mean, **{"marker": "o", **look})
     colour = artist.get_color()
-    axes.fill_between(where, mean - se, mean + se, color=colour, alpha=BAND_ALPHA, linewidth=0)
+    if len(where) == 1:
+        axes.errorbar(where, mean, se, color=colour, alpha=BAND_ALPHA, linewidth=4, zorder=artist.get_zorder() - 1)
+    else:
+        axes.fill_between(where, mean - se, mean + se, color=colour, alpha=BAND_ALPHA, linewidth=0)
     return artist
 
 
