@@ -6,7 +6,7 @@ vectors of rows.
 
 import numpy as np
 
-from muzero_probe.nets.kernels import SCALE_FLOOR, WINDOW, exp, jit, scale_scalar
+from muzero_probe.nets.kernels import SCALE_FLOOR, WINDOW, exp, full, jit, room, scale_scalar, zeros
 
 LEAST_CHANCE = np.float32(1e-30)  # whose logarithm is taken
 
@@ -17,7 +17,7 @@ def windows(observations, image):
     height, width, planes, _ = image
     B = observations.shape[0]
     rows, columns = height - WINDOW + 1, width - WINDOW + 1
-    out = np.empty((WINDOW * WINDOW * planes, rows * columns * B), np.float32)
+    out = room((WINDOW * WINDOW * planes, rows * columns * B))
     pixels = observations.T.copy()
     for r in range(WINDOW):
         for c in range(WINDOW):
@@ -88,8 +88,8 @@ def mask_and_sum(dx, x, total):
 def min_max(x, bias, out, inverses):
     """Adds the bias and scales every column to [0, 1]; `inverses` gets 1 / (largest - smallest entry)."""
     n, m = x.shape
-    low = np.full(m, np.inf, np.float32)
-    high = np.full(m, -np.inf, np.float32)
+    low = full((m,), np.inf)
+    high = full((m,), -np.inf)
     for j in range(n):
         b = bias[j]
         for i in range(m):
@@ -111,11 +111,11 @@ def min_max_backward(y, inverses, dy, dx):
     The smallest and the largest entry also move the scale of all others; equal ones share that part.
     """
     n, m = y.shape
-    top = np.zeros(m, np.float32)
-    total = np.zeros(m, np.float32)
-    weighted = np.zeros(m, np.float32)
-    at_low = np.zeros(m, np.float32)
-    at_high = np.zeros(m, np.float32)
+    top = zeros((m,))
+    total = zeros((m,))
+    weighted = zeros((m,))
+    at_low = zeros((m,))
+    at_high = zeros((m,))
     for j in range(n):
         for i in range(m):
             top[i] = max(top[i], y[j, i])
@@ -142,8 +142,8 @@ def min_max_backward(y, inverses, dy, dx):
 def softmax(x, bias):
     """Replaces every column of x [n, B] by the softmax of x + bias."""
     n, m = x.shape
-    top = np.full(m, -np.inf, np.float32)
-    total = np.zeros(m, np.float32)
+    top = full((m,), -np.inf)
+    total = zeros((m,))
     for j in range(n):
         b = bias[j]
         for i in range(m):
@@ -166,7 +166,7 @@ def softmax(x, bias):
 def two_hot_loss(p, low, targets, weights):
     """Cross-entropy of softmax columns p [n, B] with two-hot targets; p becomes the gradient by the logits."""
     n, m = p.shape
-    positions = np.empty(m, np.float64)
+    positions = room((m,), np.float64)
     for i in range(m):
         positions[i] = min(max(scale_scalar(np.float64(targets[i])) - low, 0.0), n - 1.0)
     loss = 0.0

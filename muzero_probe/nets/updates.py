@@ -23,7 +23,7 @@ from muzero_probe.nets.columns import (
     two_hot_loss,
     windows,
 )
-from muzero_probe.nets.kernels import first_layer, h_layers, jit, offsets, two_layers
+from muzero_probe.nets.kernels import first_layer, h_layers, jit, offsets, room, two_layers, zeros
 
 BETA1, BETA2, ADAM_EPSILON = 0.9, 0.999, 1e-8  # of Adam (Kingma and Ba 2015)
 
@@ -100,33 +100,33 @@ def loss_and_gradient(p, dims, value_low, reward_low, observations, batch, losse
     reward_grads = two_layers(grad, o_reward, latent, hidden, reward_atoms)
     value_grads = two_layers(grad, o_value, latent, hidden, value_atoms)
     policy_grads = two_layers(grad, o_policy, latent, hidden, actions)
-    latents = np.empty((K + 1, latent, B), np.float32)
+    latents = room((K + 1, latent, B))
     # hids[k - 1] and inverses[k] belong to the net that makes latents[k]: g, and h for k = 0, whose hidden layer is
     # `first`, as [filters, places * B] and as [filters * places, B]
-    hids = np.empty((K, hidden, B), np.float32)
-    first = np.empty((n_out, places * B), np.float32)
+    hids = room((K, hidden, B))
+    first = room((n_out, places * B))
     first_rows = first.reshape(n_out * places, B)
-    inverses = np.empty((K + 1, B), np.float32)
-    one_hot = np.zeros((K, actions, B), np.float32)
-    hid = np.empty((hidden, B), np.float32)
-    dhid = np.empty((hidden, B), np.float32)
-    tmpz = np.empty((latent, B), np.float32)
-    dz = np.zeros((latent, B), np.float32)
-    out_r = np.empty((reward_atoms, B), np.float32)
-    out_v = np.empty((value_atoms, B), np.float32)
-    out_p = np.empty((actions, B), np.float32)
-    tmp1 = np.empty((latent, hidden), np.float32)
-    tmp2 = np.empty((hidden, latent), np.float32)
-    tmp_r = np.empty((hidden, reward_atoms), np.float32)
-    tmp_v = np.empty((hidden, value_atoms), np.float32)
-    tmp_p = np.empty((hidden, actions), np.float32)
+    inverses = room((K + 1, B))
+    one_hot = zeros((K, actions, B))
+    hid = room((hidden, B))
+    dhid = room((hidden, B))
+    tmpz = room((latent, B))
+    dz = zeros((latent, B))
+    out_r = room((reward_atoms, B))
+    out_v = room((value_atoms, B))
+    out_p = room((actions, B))
+    tmp1 = room((latent, hidden))
+    tmp2 = room((hidden, latent))
+    tmp_r = room((hidden, reward_atoms))
+    tmp_v = room((hidden, value_atoms))
+    tmp_p = room((hidden, actions))
     losses[:] = 0.0
 
     if places > 1:
         seen = windows(observations, image)
         np.dot(h1.T, seen, first)
     else:
-        seen = np.empty((0, 0), np.float32)
+        seen = room((0, 0))
         np.dot(h1.T, observations.T, first)
     bias_relu(first, hb1)
     np.dot(h2.T, first_rows, tmpz)
@@ -175,7 +175,7 @@ def loss_and_gradient(p, dims, value_low, reward_low, observations, batch, losse
     min_max_backward(latents[0], inverses[0], dz, tmpz)
     add_row_sums(ghb2, tmpz)
     np.dot(first_rows, tmpz.T, gh2)
-    dfirst = np.empty((n_out, places * B), np.float32)
+    dfirst = room((n_out, places * B))
     np.dot(h2, tmpz, dfirst.reshape(n_out * places, B))
     mask_and_sum(dfirst, first, ghb1)
     if places > 1:
@@ -240,7 +240,7 @@ def update(
             clipping, and the number of updates whose gradient was not finite; those have gradient 0.
     """
     p = theta[s]
-    grad = np.empty(p.size, np.float32)
+    grad = room((p.size,))
     losses = np.empty(3)
     metrics[s] = 0.0
     for u in range(rates.size):
