@@ -282,7 +282,7 @@ def _breakout_desk() -> Settings:
         _breakout((1_000, 15_000), prior_effect=5_000, states=16, episodes=5),
         shard=2,  # of four seeds: half for each of two cores
         # games in which an agent does not serve take 3,000 decisions
-        planning=Planning(episodes=1, steps=(15_000,), horizon=32, budgets=(4,)),
+        planning=Planning(episodes=3, steps=(1_000, 15_000), horizon=32, budgets=(4,)),
     )
 
 
