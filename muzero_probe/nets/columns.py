@@ -6,7 +6,8 @@ vectors of rows.
 
 import numpy as np
 
-from muzero_probe.nets.kernels import SCALE_FLOOR, WINDOW, exp, full, jit, room, scale_scalar, zeros
+from muzero_probe.nets.common import SCALE_FLOOR, exp, full, jit, room, scale_scalar, zeros
+from muzero_probe.nets.kernels import WINDOW
 
 LEAST_CHANCE = np.float32(1e-30)  # whose logarithm is taken
 

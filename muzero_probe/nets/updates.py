@@ -23,7 +23,8 @@ from muzero_probe.nets.columns import (
     two_hot_loss,
     windows,
 )
-from muzero_probe.nets.kernels import first_layer, h_layers, jit, offsets, room, two_layers, zeros
+from muzero_probe.nets.common import jit, room, zeros
+from muzero_probe.nets.kernels import first_layer, h_layers, offsets, two_layers
 
 BETA1, BETA2, ADAM_EPSILON = 0.9, 0.999, 1e-8  # of Adam (Kingma and Ba 2015)
 
@@ -40,7 +41,7 @@ jit_any_number = numba.njit(
     cache=True,
     fastmath={"reassoc", "contract", "arcp", "nsz"},
     error_model="numpy",
-    forceinline=True,  # see `kernels.jit`
+    forceinline=True,  # see `common.jit`
 )
 
 

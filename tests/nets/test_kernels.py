@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from muzero_probe.models import LearnedModel
-from muzero_probe.nets import columns, kernels, loss, updates
+from muzero_probe.nets import columns, common, loss, updates
 from muzero_probe.nets.mlp import Mlp
 from tests.doubles import needs_exact_rows, random_batch, random_nets, random_theta
 from tests.reference import loss as reference
@@ -246,12 +246,12 @@ def test_the_gradient_of_a_two_hot_target_is_the_difference(target: float):
 
 def test_exponential_is_exact_to_single_precision():
     x = np.linspace(-40, 0, 4001, dtype=np.float32)
-    found = np.array([kernels.exp(v) for v in x], np.float64)
+    found = np.array([common.exp(v) for v in x], np.float64)
     np.testing.assert_allclose(found, np.exp(x.astype(np.float64)), rtol=3e-7)
-    assert 0 < kernels.exp(np.float32(-1e30)) < 1e-17
+    assert 0 < common.exp(np.float32(-1e30)) < 1e-17
 
 
 @pytest.mark.parametrize("x", [-2000.0, -3.0, -1e-4, 0.0, 1e-4, 0.5, 259.0, 1e5])
 def test_scalar_scaling_equals_formula(x: float):
-    assert kernels.scale_scalar(x) == pytest.approx(reference_support.scale(x), rel=1e-12)
-    assert kernels.unscale_scalar(reference_support.scale(x)) == pytest.approx(x, rel=1e-9, abs=1e-9)
+    assert common.scale_scalar(x) == pytest.approx(reference_support.scale(x), rel=1e-12)
+    assert common.unscale_scalar(reference_support.scale(x)) == pytest.approx(x, rel=1e-9, abs=1e-9)

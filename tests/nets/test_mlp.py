@@ -195,6 +195,6 @@ def test_build_takes_sizes_from_config_and_environment():
 
 
 def test_one_floor_of_the_scaling():
-    from muzero_probe.nets import kernels
+    from muzero_probe.nets import common
 
-    assert np.float32(layers.SCALE_FLOOR) == kernels.SCALE_FLOOR
+    assert np.float32(layers.SCALE_FLOOR) == common.SCALE_FLOOR
