@@ -52,7 +52,10 @@ def _panel(axes: Axes, means: pd.DataFrame) -> dict[str, Artist]:
     """Draw one agent at one checkpoint; what is in the panel, by its name in the legend."""
     entries = {}
     searched = means.loc[means["model"] != "none", "simulations"]
-    aside = np.linspace(-0.3, 0.3, 4) if searched.nunique() == 1 else np.zeros(4)  # lone points stand side by side
+    alone = searched.nunique() == 1
+    aside = np.linspace(-0.3, 0.3, 4) if alone else np.zeros(4)  # lone points stand side by side
+    if alone:
+        axes.margins(x=0.3)
     for i, (model, look) in enumerate(style.MODEL_LOOK.items()):
         for j, (prior, colour) in enumerate(style.PRIOR_COLOUR.items()):
             curve = means.loc[(means["model"] == model) & (means["prior"] == prior)]
