@@ -22,7 +22,8 @@ from rich.progress import Progress
 import muzero_probe
 from muzero_probe import threads
 
-MEASURING = ("*.py", "envs/*.py", "nets/*.py", "search/*.py", "probes/*.py")  # sources under muzero_probe
+# sources under muzero_probe
+MEASURING = ("*.py", "exact/*.py", "envs/*.py", "nets/*.py", "cpu/*.py", "search/*.py", "probes/*.py")
 NOT_MEASURING = ("arguments.py", "checkpoints.py", "cli.py", "provenance.py", "seeds.py")
 BORROWED = {"cross_checkpoint": ["own_policy.py"]}  # analyses that measure with another one's code
 

@@ -22,9 +22,8 @@ from muzero_probe import threads
 from muzero_probe.envs import make
 from muzero_probe.models import LearnedModel
 from muzero_probe.nets.build import build
-from muzero_probe.nets.kernels import WINDOW
 from muzero_probe.nets.layers import initial_vector
-from muzero_probe.nets.mlp import Mlp
+from muzero_probe.nets.mlp import WINDOW, Mlp
 from muzero_probe.presets import population_size, preset
 from muzero_probe.search.mcts import partition, search
 from muzero_probe.training.learner import Learner

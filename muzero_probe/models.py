@@ -12,8 +12,9 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 import torch
 
+from muzero_probe.cpu import inference
+from muzero_probe.cpu.parameters import sizes_of
 from muzero_probe.envs.base import Environment
-from muzero_probe.nets import kernels
 from muzero_probe.nets.loss import Nets
 from muzero_probe.nets.mlp import Mlp
 from muzero_probe.support import expectation
@@ -79,17 +80,16 @@ class LearnedModel:
         self.theta = theta
         self.row_seeds = row_seeds
         self.num_actions = nets.actions
-        # the nets where `kernels` compute them
+        # the nets where compiled code computes them
         self._mlp = nets if theta.device.type == "cpu" and isinstance(nets, Mlp) else None
         self._theta = theta.detach().numpy() if self._mlp else None
+        self._sizes = sizes_of(self._mlp) if self._mlp else None
         self._views_of: dict[int, dict[str, torch.Tensor]] = {}
 
     @property
     def kernel_arguments(self) -> tuple[Any, ...] | None:
-        """What `nets.kernels` want to know of the agents and the rows; None where they do not compute."""
-        if not self._mlp:
-            return None
-        return self._theta, self._mlp.dims, self.nets.value_support.low, self.nets.reward_support.low, self.row_seeds
+        """What the compiled code wants to know of the agents and the rows; None where it does not compute."""
+        return (self._theta, self._sizes, self.row_seeds) if self._mlp else None
 
     def rows(self, selection: slice | np.ndarray) -> "LearnedModel":
         """See `Model`; an index array must ascend."""
@@ -116,10 +116,7 @@ class LearnedModel:
         latents = np.empty((B, self._mlp.latent), np.float32)
         values = np.empty(B, np.float32)
         logits = np.empty((B, self.nets.actions), np.float32)
-        kernels.root(
-            self._theta, self._mlp.dims, self.nets.value_support.low, self.row_seeds, observations,
-            latents, values, logits,
-        )  # fmt: skip
+        inference.root(self._theta, self._sizes, self.row_seeds, observations, latents, values, logits)
         return Prediction(latents, np.zeros(B, np.float32), values, logits)
 
     def step(self, states: States, actions: np.ndarray) -> Prediction:
@@ -131,9 +128,9 @@ class LearnedModel:
         rewards = np.empty(B, np.float32)
         values = np.empty(B, np.float32)
         logits = np.empty((B, self.nets.actions), np.float32)
-        kernels.step(
-            self._theta, self._mlp.dims, self.nets.value_support.low, self.nets.reward_support.low,
-            self.row_seeds, states, actions, latents, rewards, values, logits,
+        inference.step(
+            self._theta, self._sizes, self.row_seeds, np.ascontiguousarray(states), actions,
+            latents, rewards, values, logits,
         )  # fmt: skip
         return Prediction(latents, rewards, values, logits)
 
@@ -145,10 +142,8 @@ class LearnedModel:
                 return np.zeros((B, 0), np.float32)
             return self._in_torch(self._rolled, states, plans)[0].cpu().numpy()
         rewards = np.empty((B, T), np.float32)
-        kernels.rollout(
-            self._theta, self._mlp.dims, self.nets.reward_support.low, self.row_seeds, states,
-            np.ascontiguousarray(plans, dtype=np.int64), rewards,
-        )  # fmt: skip
+        plans = np.ascontiguousarray(plans, dtype=np.int64)
+        inference.rollout(self._theta, self._sizes, self.row_seeds, np.ascontiguousarray(states), plans, rewards)
         return rewards
 
     def _in_torch(self, net: Callable, *inputs: Any) -> list[torch.Tensor]:

@@ -3,6 +3,8 @@
 import numba
 import numpy as np
 
+from muzero_probe.exact.elementary import powers
+
 
 @numba.njit(nogil=True, cache=True)
 def n_step_return(rewards, values, terminated, final, start, n, discount):
@@ -38,5 +40,4 @@ def n_step_return(rewards, values, terminated, final, start, n, discount):
 
 def discounted_sums(rewards: np.ndarray, discount: float) -> np.ndarray:
     """Returns sum_{k<h} gamma^k r_k for every horizon h = 1..T: rewards [..., T] -> [..., T] float64 (eqs 3, 4)."""
-    factors = discount ** np.arange(rewards.shape[-1])
-    return np.cumsum(rewards * factors, -1, dtype=np.float64)
+    return np.cumsum(rewards * powers(discount, rewards.shape[-1]), -1, dtype=np.float64)

@@ -45,3 +45,16 @@ def uniforms(keys):
     for b in range(keys.size):
         out[b] = (mix(keys[b] ^ GOLDEN) >> np.uint64(11)) * (1.0 / 9007199254740992.0)
     return out
+
+
+@numba.njit(nogil=True, cache=True)
+def random_plans(keys, simulation, steps, num_actions):
+    """Uniform actions [B, steps] int64 that depend on (key of the row, simulation, step) alone."""
+    B = keys.size
+    plans = np.empty((B, steps), np.int64)
+    for b in range(B):
+        stream = mix(keys[b] + GOLDEN * np.uint64(simulation + 1))
+        for t in range(steps):
+            draw = mix(stream + GOLDEN * np.uint64(t + 1)) >> np.uint64(32)
+            plans[b, t] = np.int64((draw * np.uint64(num_actions)) >> np.uint64(32))
+    return plans

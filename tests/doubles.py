@@ -4,7 +4,6 @@ import dataclasses
 import math
 from typing import Any
 
-import numba
 import numpy as np
 import pytest
 import torch
@@ -245,27 +244,15 @@ def tiny_training(**changes: Any) -> TrainingConfig:
     return TrainingConfig(**(settings | changes))
 
 
-@numba.njit(cache=True)
-def _product(a: np.ndarray, b: np.ndarray, out: np.ndarray) -> None:
-    np.dot(a, b, out)
-
-
-def _rows_are_exact() -> bool:
-    """Whether equal rows of a matrix product are equal, in products of 2 to 64 rows: it is up to this CPU's BLAS."""
-    rng = np.random.default_rng(0)
-    for inner, width in ((4, 16), (16, 16), (16, 32), (64, 64)):
-        row, weights = rng.normal(size=inner).astype(np.float32), rng.normal(size=(inner, width)).astype(np.float32)
-        found = set()
-        for rows in range(2, 65):
-            out = np.empty((rows, width), np.float32)
-            _product(np.tile(row, (rows, 1)), weights, out)
-            found |= {line.tobytes() for line in out}
-        if len(found) > 1:
-            return False
-    return True
-
-
-# with the AVX2 kernels of OpenBLAS (Haswell, Zen) the last bit of a row depends on its place in the product
-needs_exact_rows = pytest.mark.skipif(
-    not _rows_are_exact(), reason="the BLAS of this CPU rounds a row of a product by its place"
-)
+MLPS = {
+    "square": random_nets(),
+    "narrow latent": random_nets(latent=16, hidden=48, actions=2, observation=4),
+    "wide latent": random_nets(latent=48, hidden=16, value=(0, 20)),
+    "odd": random_nets(latent=10, hidden=7, observation=3, value=(-4, 13), reward=(-1, 4)),
+    "image": random_nets(image=(5, 4, 3), filters=16),
+    "odd image": random_nets(image=(3, 6, 2), filters=5, latent=10, hidden=7),
+    "preset": random_nets(latent=64, hidden=64, actions=2, observation=4, value=(0, 20)),
+    "preset of images": random_nets(image=(10, 10, 4), filters=16, latent=128, hidden=128, value=(0, 5)),
+    "large": random_nets(latent=288, hidden=256),
+}
+of_all_sizes = pytest.mark.parametrize("nets", MLPS.values(), ids=MLPS.keys())

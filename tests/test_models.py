@@ -7,7 +7,7 @@ import torch
 from muzero_probe.envs.cartpole import CartPole
 from muzero_probe.envs.planted import chain, tree
 from muzero_probe.models import LearnedModel, TrueModel
-from tests.doubles import OnDevice, needs_exact_rows, random_nets, random_theta
+from tests.doubles import OnDevice, random_nets, random_theta
 
 RAGGED = np.repeat([0, 2, 3, 4], [1, 70, 3, 2])  # agent 1 has no row
 
@@ -40,7 +40,6 @@ def test_torch_path_equals_compiled_path(row_seeds: np.ndarray, latent: int, hid
     assert on_device.rollout(root_torch.states, plans[:, :0]).shape == (B, 0)
 
 
-@needs_exact_rows
 def test_rows_of_a_model_answer_as_before():
     nets = random_nets()
     theta = random_theta(nets, seeds=5)

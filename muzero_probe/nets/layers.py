@@ -8,6 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from muzero_probe.exact.products import NO_LIMIT, product
+
 SCALE_FLOOR = 1e-5  # smallest range that the min-max scaling divides by
 
 
@@ -73,13 +75,23 @@ def initial_vector(layout: Layout, rng: np.random.Generator) -> np.ndarray:
 
 
 def linear(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """Returns x @ weight + bias per seed: x [S, B, in], weight [S, in, out], bias [S, out] -> [S, B, out]."""
-    if len(x) == 1 and x.device.type == "cpu":
-        # BLAS treats all rows alike in one product that is a multiple of 16 wide, not in a batch of products
-        n = bias.shape[-1]
-        padding = (0, -n % 16)
-        return torch.addmm(F.pad(bias[0], padding), x[0], F.pad(weight[0], padding))[None, :, :n]
-    return torch.baddbmm(bias.unsqueeze(1), x, weight)
+    """Returns x @ weight + bias per seed: x [S, B, in], weight [S, in, out], bias [S, out] -> [S, B, out].
+
+    On a CPU predictions of one seed are exact products, in which a row does not depend on the others; with a gradient,
+    which is needed of batches of one size alone, torch's BLAS computes.
+    """
+    if len(x) > 1 or x.device.type != "cpu":
+        return torch.baddbmm(bias.unsqueeze(1), x, weight)
+    if torch.is_grad_enabled() or x.dtype != torch.float32:
+        return torch.addmm(bias[0], x[0], weight[0])[None]
+    n = bias.shape[-1]
+    padding = (0, -n % 8)
+    out = np.empty((x.shape[1], n + padding[1]), np.float32)
+    product(
+        x[0].contiguous().numpy(), F.pad(weight[0], padding).contiguous().numpy(), F.pad(bias[0], padding).numpy(),
+        out, NO_LIMIT,
+    )  # fmt: skip
+    return torch.from_numpy(out)[None, :, :n]
 
 
 def min_max(x: Tensor) -> Tensor:

@@ -62,7 +62,7 @@ def losses(
     value_weights: Tensor,
     policy_weights: Tensor,
 ) -> Tensor:
-    """Returns the weighted reward, value and policy losses [S, 3]; see `updates.loss_and_gradient`."""
+    """Returns the weighted reward, value and policy losses [S, 3]; see `cpu.updates.Rows`."""
     _, K, _ = actions.shape
     p = nets.layout.views(theta)
     latents = nets.representation(p, observations.to(theta.dtype))

@@ -4,7 +4,7 @@
 
 Each has one hidden layer with ReLU. Latents are min-max scaled; the reward is read from the next latent. For images,
 the hidden layer of h may be a convolution: 3 x 3 windows, stride 1, no padding; a vector comes of it all the same.
-This module defines the nets in torch operations for any device; `kernels` and `updates` compute the same on a CPU.
+This module defines the nets in torch operations for any device; `cpu` has compiled code that computes the same.
 """
 
 from dataclasses import dataclass
@@ -13,9 +13,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from muzero_probe.nets.kernels import WINDOW
 from muzero_probe.nets.layers import Layout, linear, min_max
 from muzero_probe.support import Support
+
+WINDOW = 3  # side of a convolution's window
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,19 +61,6 @@ class Mlp:
         net("value", self.latent, self.value_support.atoms)
         net("policy", self.latent, self.actions)
         return Layout(shapes)
-
-    @property
-    def dims(self) -> tuple[int, int, int, int, int, int, tuple[int, int, int, int]]:
-        """The sizes in the order that the kernels take them."""
-        return (
-            self.observation,
-            self.latent,
-            self.hidden,
-            self.actions,
-            self.value_support.atoms,
-            self.reward_support.atoms,
-            (*self.image, self.filters),
-        )
 
     def representation(self, p: dict[str, Tensor], observations: Tensor) -> Tensor:
         """h: observations [S, B, O] -> latents [S, B, D]."""

@@ -2,12 +2,11 @@
 
 from dataclasses import dataclass
 
-import numba
 import numpy as np
 
 from muzero_probe.models import Model, Prediction
 from muzero_probe.returns import discounted_sums
-from muzero_probe.streams import GOLDEN, mix
+from muzero_probe.streams import random_plans
 
 NO_HORIZON = np.iinfo(np.int32).max
 
@@ -61,16 +60,3 @@ class RolloutLeaf:
         # summed in the order of time: a matrix product would round a row by the number and depths of the others
         values = discounted_sums(rewards, discount)[:, -1] if plans.shape[1] else np.zeros(len(plans))
         return values, np.where(past, -1, plans)
-
-
-@numba.njit(nogil=True, cache=True)
-def random_plans(keys, simulation, steps, num_actions):
-    """Uniform actions [B, steps] int64 that depend on (key of the row, simulation, step) alone."""
-    B = keys.size
-    plans = np.empty((B, steps), np.int64)
-    for b in range(B):
-        stream = mix(keys[b] + GOLDEN * np.uint64(simulation + 1))
-        for t in range(steps):
-            draw = mix(stream + GOLDEN * np.uint64(t + 1)) >> np.uint64(32)
-            plans[b, t] = np.int64((draw * np.uint64(num_actions)) >> np.uint64(32))
-    return plans

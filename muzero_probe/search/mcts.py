@@ -12,8 +12,9 @@ import numpy as np
 
 from muzero_probe import threads
 from muzero_probe.config import SearchConfig
+from muzero_probe.cpu.search import Plan, simulate
+from muzero_probe.exact.elementary import power_of_each, powers
 from muzero_probe.models import Model
-from muzero_probe.search import compiled
 from muzero_probe.search import tree as trees
 from muzero_probe.search.leaves import RolloutLeaf, ValueLeaf
 from muzero_probe.search.tree import Paths, Tree
@@ -102,7 +103,7 @@ def visit_policy(visits: np.ndarray, temperature: float) -> np.ndarray:
     if temperature <= 0:
         raise ValueError(f"temperature is {temperature}, it must be positive")
     share = visits / visits.max(-1, keepdims=True)
-    weights = share ** (1 / temperature)
+    weights = power_of_each(share, 1 / temperature)
     return weights / weights.sum(-1, keepdims=True)
 
 
@@ -130,24 +131,23 @@ def _search_part(
     trees.set_priors(tree, 0, root.logits, uniform)
     if noise is not None:
         tree.priors[:, 0] += config.dirichlet_fraction * (noise - tree.priors[:, 0])
-    states = model.storage(nodes * B, root.states)
-    states[:B] = root.states
     factors = trees.exploration_factors(config.simulations, config.c1, config.c2)
     depth = min(config.simulations, leaf.horizon)
+    nets = getattr(model, "kernel_arguments", None)
+    if nets is not None and not record:
+        steps = leaf.horizon if isinstance(leaf, RolloutLeaf) else 0
+        plan = Plan(factors, uniform, config.discount, depth, leaf.horizon, powers(config.discount, steps))
+        theta, sizes, row_seeds = nets
+        simulate(theta, sizes, row_seeds, tree, root.states, plan, keys)
+        return SearchResult(*_root_statistics(tree, config), None)
+    states = model.storage(nodes * B, root.states)
+    states[:B] = root.states
     paths = Paths(
         nodes=np.zeros((B, depth), np.int32),
         actions=np.zeros((B, depth), np.int64),
         lengths=np.zeros(B, np.int32),
         fresh=np.zeros(B, np.bool_),
     )
-    nets = getattr(model, "kernel_arguments", None)
-    if nets is not None and not record:
-        rolls = isinstance(leaf, RolloutLeaf)
-        compiled.simulate(
-            nets, tree, paths, states, factors, uniform, config.discount, keys, leaf.horizon,
-            config.discount ** np.arange(leaf.horizon if rolls else 0), config.simulations,
-        )  # fmt: skip
-        return SearchResult(*_root_statistics(tree, config), None)
     slots = np.empty(B, np.int64)
     taken = np.empty(B, np.int64)
     trajectories = np.full((B, config.simulations, _trajectory_length(config, leaf)), -1) if record else None

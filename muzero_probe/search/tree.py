@@ -3,10 +3,13 @@
 Node 0 is the root; simulation i may add node i + 1. A row touches its own slices only.
 """
 
+import math
 from typing import NamedTuple
 
 import numba
 import numpy as np
+
+from muzero_probe.exact.elementary import exp, log
 
 jit = numba.njit(nogil=True, cache=True)
 
@@ -50,8 +53,7 @@ def allocate(*, rows: int, nodes: int, actions: int) -> Tree:
 
 def exploration_factors(simulations: int, c1: float, c2: float) -> np.ndarray:
     """Returns c(n) sqrt(n) of eq 1 for n = 0..simulations visits: [simulations + 1] float64."""
-    n = np.arange(simulations + 1)
-    return (c1 + np.log((n + c2 + 1) / c2)) * np.sqrt(n)
+    return np.array([(c1 + log((n + c2 + 1) / c2)) * math.sqrt(n) for n in range(simulations + 1)])
 
 
 @jit
@@ -68,7 +70,7 @@ def set_priors(tree, node, logits, uniform):
             top = max(top, logits[b, a])
         total = 0.0
         for a in range(A):
-            weight = np.exp(np.float64(logits[b, a] - top))
+            weight = exp(np.float64(logits[b, a] - top))
             tree.priors[b, node, a] = weight
             total += weight
         for a in range(A):

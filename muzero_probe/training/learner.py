@@ -14,7 +14,8 @@ from torch.optim.adam import adam
 
 from muzero_probe import threads
 from muzero_probe.config import TrainingConfig
-from muzero_probe.nets import updates
+from muzero_probe.cpu import updates
+from muzero_probe.cpu.parameters import sizes_of
 from muzero_probe.nets.loss import Nets, losses
 from muzero_probe.nets.mlp import Mlp
 from muzero_probe.training.replay import Batch
@@ -54,10 +55,9 @@ class Learner:
         if self._mlp:
             metrics = np.empty((seeds, 5))
             batch = batch._replace(observations=batch.observations.astype(np.float32, copy=False))
-            state = (self.theta.numpy(), self.first.numpy(), self.second.numpy(), self.step, rates)
-            limits = (self.config.weight_decay, self.config.gradient_norm)
-            nets = (self._mlp.dims, self.nets.value_support.low, self.nets.reward_support.low)
-            threads.run([partial(updates.update, s, *state, *limits, *nets, batch, metrics) for s in range(seeds)])
+            state = updates.Adam(self.theta.numpy(), self.first.numpy(), self.second.numpy())
+            settings = (self.step, rates, self.config.weight_decay, self.config.gradient_norm, sizes_of(self._mlp))
+            threads.run([partial(updates.update, s, state, *settings, batch, metrics) for s in range(seeds)])
         else:
             parts = [slice(s, s + 1) for s in range(seeds)] if self._by_seed else [slice(0, seeds)]
             done = threads.run([partial(self._update_part, part, batch, rates) for part in parts])

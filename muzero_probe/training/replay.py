@@ -13,6 +13,7 @@ import numpy as np
 
 from muzero_probe import threads
 from muzero_probe.config import TrainingConfig
+from muzero_probe.exact.elementary import power, power_of_each
 from muzero_probe.returns import n_step_return
 from muzero_probe.training.frames import Frames
 
@@ -22,7 +23,7 @@ FIELDS = ("actions", "rewards", "terminated", "final", "policies", "values", "we
 
 
 class Batch(NamedTuple):
-    """U updates' training data; see `nets.updates.loss_and_gradient` for the meaning of each part."""
+    """U updates' training data; see `cpu.updates.Rows` for the meaning of each part."""
 
     observations: np.ndarray  # [U, S, B, ...], of the type that replay stores
     actions: np.ndarray  # [U, S, K, B]
@@ -132,7 +133,7 @@ class Replay:
             # rounding at the upper end may point behind the last position that can be drawn
             positions[s] = np.minimum(found, last)
             probability = weights[positions[s]] / cumulative[-1]
-            correction = (count * probability) ** -beta
+            correction = power_of_each(count * probability, -beta)
             importance[s] = correction / correction.max(-1, keepdims=True)
 
         threads.run([lambda s=s: draw(s) for s in range(S)])
@@ -222,7 +223,7 @@ def _accumulate(weights, cumulative):
 
 @numba.njit(nogil=True, cache=True)
 def _priority_weight(value, target, alpha):
-    return max(abs(value - target), PRIORITY_FLOOR) ** alpha
+    return power(max(abs(value - target), PRIORITY_FLOOR), alpha)
 
 
 @numba.njit(nogil=True, cache=True)

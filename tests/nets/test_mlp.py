@@ -5,6 +5,8 @@ import pytest
 import torch
 
 from muzero_probe.config import NetsConfig
+from muzero_probe.cpu import rows
+from muzero_probe.cpu.parameters import sizes_of
 from muzero_probe.envs.cartpole import CartPole
 from muzero_probe.envs.planted import tree
 from muzero_probe.nets import layers, loss, mlp
@@ -190,11 +192,9 @@ def test_a_layout_starts_with_weights():
 
 def test_build_takes_sizes_from_config_and_environment():
     config = NetsConfig(latent=8, hidden=12, value_low=-1, value_high=3, reward_low=-4, reward_high=5)
-    assert build(config, CartPole()).dims == (4, 8, 12, 2, 5, 10, (0, 0, 0, 0))
-    assert build(config, tree(2, 3)).dims == (13, 8, 12, 3, 5, 10, (0, 0, 0, 0))
+    assert sizes_of(build(config, CartPole())) == (4, 8, 12, 2, -1, 3, -4, 5, 0, 0, 0, 0)
+    assert sizes_of(build(config, tree(2, 3))) == (13, 8, 12, 3, -1, 3, -4, 5, 0, 0, 0, 0)
 
 
 def test_one_floor_of_the_scaling():
-    from muzero_probe.nets import common
-
-    assert np.float32(layers.SCALE_FLOOR) == common.SCALE_FLOOR
+    assert np.float32(layers.SCALE_FLOOR) == rows.SCALE_FLOOR

@@ -14,7 +14,7 @@ from muzero_probe.models import LearnedModel, Prediction, TrueModel
 from muzero_probe.search.leaves import RolloutLeaf, ValueLeaf, random_plans
 from muzero_probe.search.mcts import SearchResult, partition, sample_actions, search, visit_policy
 from muzero_probe.streams import row_keys
-from tests.doubles import OnDevice, OneAtATime, TableModel, needs_exact_rows, random_nets, random_theta
+from tests.doubles import OnDevice, OneAtATime, TableModel, random_nets, random_theta
 from tests.reference import search as reference
 
 LEAVES = {"value": ValueLeaf(), "rollout": RolloutLeaf(horizon=6), "long rollout": RolloutLeaf(horizon=40)}
@@ -128,7 +128,6 @@ def test_search_with_nets_equals_one_recursive_tree(leaf: Any):
         assert result.values[b] == pytest.approx(found.value, abs=1e-10)
 
 
-@needs_exact_rows
 @pytest.mark.parametrize("prior", ["policy", "uniform"])
 @pytest.mark.parametrize("leaf", LEAVES.values(), ids=LEAVES)
 def test_the_compiled_search_equals_the_general_one(leaf: Any, prior: Any, monkeypatch: pytest.MonkeyPatch):
@@ -194,7 +193,6 @@ def test_noise_is_mixed_into_the_root_alone():
 SEARCHES = [(prior, leaf, noise) for prior in ("policy", "uniform") for leaf in LEAVES for noise in (False, True)]
 
 
-@needs_exact_rows
 @pytest.mark.parametrize(("prior", "leaf", "noise"), SEARCHES[::2] + SEARCHES[1::4])
 def test_a_row_is_searched_alike_in_any_company(prior: Any, leaf: str, noise: bool):
     nets = random_nets()
@@ -356,7 +354,6 @@ def test_partition_covers_the_rows_by_their_number_alone():
     assert len(partition(100, part_rows=10)) == 10
 
 
-@needs_exact_rows
 def test_parts_change_nothing(monkeypatch: pytest.MonkeyPatch):
     nets = random_nets()
     observations = np.random.default_rng(0).normal(size=(40, nets.observation)).astype(np.float32)

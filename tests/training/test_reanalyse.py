@@ -8,7 +8,7 @@ from muzero_probe.models import LearnedModel
 from muzero_probe.search.mcts import search, visit_policy
 from muzero_probe.training.reanalyse import chosen, reanalyse
 from muzero_probe.training.replay import Replay
-from tests.doubles import needs_exact_rows, random_nets, random_theta, tiny_training
+from tests.doubles import random_nets, random_theta, tiny_training
 
 S, E, A, SLOTS = 2, 2, 3, 40
 NETS = random_nets(observation=2, actions=A)
@@ -92,7 +92,6 @@ def test_with_all_of_it_both_targets_are_fresh():
     assert searches == int((replay.policies[..., 0] < STALE).sum())
 
 
-@needs_exact_rows
 @pytest.mark.parametrize("fraction", [0.3, 1.0])
 def test_results_are_those_of_a_fresh_search(fraction: float):
     replay = stale_replay()
@@ -135,7 +134,6 @@ def test_a_fraction_leaves_the_others_stale():
     assert not fresh.all()  # bootstraps are fresh, too, but not everything
 
 
-@needs_exact_rows
 def test_a_seed_is_reanalysed_alike_alone():
     together, alone = stale_replay(), stale_replay()
     positions = drawn(together)

@@ -8,12 +8,12 @@ import pytest
 
 from muzero_probe import envs, threads
 from muzero_probe.config import Config, ImageNetsConfig, NetsConfig, ResidualNetsConfig, SearchConfig
+from muzero_probe.cpu import updates
 from muzero_probe.models import LearnedModel
-from muzero_probe.nets import updates
 from muzero_probe.nets.layers import initial_vector
 from muzero_probe.streams import stream
 from muzero_probe.training.trainer import Metrics, Reached, Trainer
-from tests.doubles import needs_exact_rows, tiny_training, treadmill
+from tests.doubles import tiny_training, treadmill
 
 SEEDS = [0, 3, 11]
 NETS = {  # where vectors do not do
@@ -53,12 +53,8 @@ def assert_equal(a: dict[str, np.ndarray], b: dict[str, np.ndarray]) -> None:
         assert np.array_equal(a[name], b[name], equal_nan=True), name
 
 
-@needs_exact_rows
 def test_a_seed_is_the_same_agent_alone_and_in_a_population(environment: str):
-    """Bit for bit, searches and updates included: widths here and in the presets are multiples of 16.
-
-    Other widths are computed alike up to rounding only (see tests/nets/test_kernels.py).
-    """
+    """Bit for bit, searches and updates included."""
     settings = config(environment)
     together, _ = finished(settings)
     alone, _ = finished(settings, [3])
@@ -203,7 +199,7 @@ def test_schedules_are_followed(monkeypatch: pytest.MonkeyPatch):
     update = updates.update
 
     def updating(*arguments: Any) -> None:
-        rates.extend(arguments[5])
+        rates.extend(arguments[3])
         update(*arguments)
 
     monkeypatch.setattr(updates, "update", updating)
@@ -228,7 +224,6 @@ def test_metrics_are_means_since_the_last():
         assert np.isnan(event.values["return_mean"][~done]).all()
 
 
-@needs_exact_rows
 def test_a_seed_that_diverges_harms_no_other():
     settings = config("chain-5")
     healthy, spoiled = Trainer(settings, SEEDS), Trainer(settings, SEEDS)

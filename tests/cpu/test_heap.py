@@ -5,8 +5,9 @@ import random
 
 import numpy as np
 
+from muzero_probe.cpu import updates
+from muzero_probe.cpu.parameters import sizes_of
 from muzero_probe.models import LearnedModel
-from muzero_probe.nets import updates
 from tests.doubles import random_batch, random_nets, random_theta
 
 libc = ctypes.CDLL(None)
@@ -37,11 +38,11 @@ def test_updates_and_predictions_of_few_rows_do_not_depend_on_the_heap():
     model = LearnedModel(nets, random_theta(nets), np.zeros(8, np.int64))
 
     def results() -> list[np.ndarray]:
-        p, first, second, metrics = theta.copy(), np.zeros_like(theta), np.zeros_like(theta), np.zeros((1, 5))
-        low = nets.value_support.low, nets.reward_support.low
-        updates.update(0, p, first, second, 0, rates, 1e-4, 5.0, nets.dims, *low, batch, metrics)
+        adam = updates.Adam(theta.copy(), np.zeros_like(theta), np.zeros_like(theta))
+        metrics = np.zeros((1, 5))
+        updates.update(0, adam, 0, rates, 1e-4, 5.0, sizes_of(nets), batch, metrics)
         step = model.step(model.root(inputs).states, actions)
-        return [p, first, second, metrics, step.states, step.rewards, step.values, step.logits]
+        return [*adam, metrics, step.states, step.rewards, step.values, step.logits]
 
     expected = results()
     rng = random.Random(0)

@@ -1,0 +1,219 @@
+"""One seed's parameters as the compiled code wants them: views of its flat vector, padded copies, gradients.
+
+The order of the vector is that of `nets.mlp`. Weights [in, padded out] are the vector's own memory where nothing is to
+be padded. The hidden layer of an h that convolves is kept place by place, each with all filters, while the vector has
+it filter by filter.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from muzero_probe.cpu.rows import NEVER, inlined, jit, padded
+from muzero_probe.nets.mlp import WINDOW, Mlp
+
+
+class Sizes(NamedTuple):
+    """Of an MLP agent."""
+
+    observation: int  # numbers of a flat observation
+    latent: int  # D
+    hidden: int  # H
+    actions: int  # A
+    value_low: int  # lowest and highest atom
+    value_high: int
+    reward_low: int
+    reward_high: int
+    height: int  # of an image that h convolves
+    width: int
+    planes: int
+    filters: int  # of the convolution; 0: there is none
+
+
+def sizes_of(nets: Mlp) -> Sizes:
+    """Returns what the compiled code wants to know of nets."""
+    value, reward = nets.value_support, nets.reward_support
+    return Sizes(
+        nets.observation, nets.latent, nets.hidden, nets.actions, value.low, value.high, reward.low, reward.high,
+        *nets.image, nets.filters,
+    )  # fmt: skip
+
+
+class Layer(NamedTuple):
+    """y = x weights + bias."""
+
+    weights: np.ndarray  # [in, padded out]
+    bias: np.ndarray  # [padded out]
+
+
+class Weights(NamedTuple):
+    """All layers of one seed, or their gradients."""
+
+    h1: Layer  # of every place, if h convolves
+    h2: Layer
+    g1: Layer
+    actions: np.ndarray  # [A, padded H]: what an action adds in g1
+    g2: Layer
+    reward1: Layer
+    reward2: Layer
+    value1: Layer
+    value2: Layer
+    policy1: Layer
+    policy2: Layer
+
+
+# what the padding of a layer's outputs is: 0, minus infinity almost, or the first output again
+ZERO, NEVER_CHOSEN, FIRST = 0, 1, 2
+
+
+@inlined
+def value_support(sizes):
+    """Lowest and highest atom."""
+    return sizes.value_low, sizes.value_high
+
+
+@inlined
+def reward_support(sizes):
+    """Lowest and highest atom."""
+    return sizes.reward_low, sizes.reward_high
+
+
+@inlined
+def atoms(support):
+    """How many."""
+    return support[1] - support[0] + 1
+
+
+@inlined
+def first_layer(sizes):
+    """Inputs and outputs of h's first layer, and at how many places of an observation it is applied."""
+    if sizes.filters == 0:
+        return sizes.observation, sizes.hidden, 1
+    places = (sizes.height - WINDOW + 1) * (sizes.width - WINDOW + 1)
+    return WINDOW * WINDOW * sizes.planes, sizes.filters, places
+
+
+@inlined
+def _matrix(vector, at, rows, columns):
+    return vector[at : at + rows * columns].reshape(rows, columns)
+
+
+@jit
+def _layer(vector, at, n_in, n_out, padding):
+    """The layer that starts at a place of the vector, and the place behind it."""
+    weights = _matrix(vector, at, n_in, n_out)
+    at += n_in * n_out
+    bias = vector[at : at + n_out]
+    width = padded(n_out)
+    if width > n_out:
+        wide, long = np.zeros((n_in, width), np.float32), np.zeros(width, np.float32)
+        wide[:, :n_out] = weights
+        long[:n_out] = bias
+        if padding == NEVER_CHOSEN:
+            long[n_out:] = NEVER
+        elif padding == FIRST:
+            for j in range(n_out, width):
+                wide[:, j] = weights[:, 0]
+                long[j] = bias[0]
+        return Layer(wide, long), at + n_out
+    return Layer(weights, bias), at + n_out
+
+
+@jit
+def _by_place(weights, filters):
+    """Turns rows [filters * places, n], filter by filter, into [places * padded filters, n], place by place."""
+    places = weights.shape[0] // filters
+    step = padded(filters)
+    out = np.zeros((places * step, weights.shape[1]), np.float32)
+    for f in range(filters):
+        for place in range(places):
+            out[place * step + f] = weights[f * places + place]
+    return out
+
+
+@jit
+def _by_filter(weights, filters, places):
+    """The reverse of `_by_place`."""
+    step = padded(filters)
+    out = np.empty((filters * places, weights.shape[1]), np.float32)
+    for f in range(filters):
+        for place in range(places):
+            out[f * places + place] = weights[place * step + f]
+    return out
+
+
+@jit
+def weights_of(vector, sizes):
+    """The layers of a seed's vector [P]."""
+    D, H, A = sizes.latent, sizes.hidden, sizes.actions
+    n_in, n_out, places = first_layer(sizes)
+    h1, at = _layer(vector, 0, n_in, n_out, ZERO)
+    h2, at = _layer(vector, at, n_out * places, D, FIRST)
+    if places > 1:
+        h2 = Layer(_by_place(h2.weights, n_out), h2.bias)
+    actions = np.zeros((A, padded(H)), np.float32)
+    actions[:, :H] = _matrix(vector, at + D * H, A, H)
+    wide, behind = _layer(vector, at, D + A, H, ZERO)
+    g1 = Layer(wide.weights[:D], wide.bias)
+    g2, at = _layer(vector, behind, H, D, FIRST)
+    reward1, at = _layer(vector, at, D, H, ZERO)
+    reward2, at = _layer(vector, at, H, atoms(reward_support(sizes)), NEVER_CHOSEN)
+    value1, at = _layer(vector, at, D, H, ZERO)
+    value2, at = _layer(vector, at, H, atoms(value_support(sizes)), NEVER_CHOSEN)
+    policy1, at = _layer(vector, at, D, H, ZERO)
+    policy2, at = _layer(vector, at, H, A, NEVER_CHOSEN)
+    return Weights(h1, h2, g1, actions, g2, reward1, reward2, value1, value2, policy1, policy2)
+
+
+@inlined
+def _no_gradient(layer):
+    return Layer(np.zeros_like(layer.weights), np.zeros_like(layer.bias))
+
+
+@jit
+def no_gradients(w):
+    """Gradients 0 of all layers."""
+    return Weights(
+        _no_gradient(w.h1),
+        _no_gradient(w.h2),
+        _no_gradient(w.g1),
+        np.zeros_like(w.actions),
+        _no_gradient(w.g2),
+        _no_gradient(w.reward1),
+        _no_gradient(w.reward2),
+        _no_gradient(w.value1),
+        _no_gradient(w.value2),
+        _no_gradient(w.policy1),
+        _no_gradient(w.policy2),
+    )
+
+
+@jit
+def _put(layer, vector, at, n_in, n_out):
+    _matrix(vector, at, n_in, n_out)[:] = layer.weights[:n_in, :n_out]
+    at += n_in * n_out
+    vector[at : at + n_out] = layer.bias[:n_out]
+    return at + n_out
+
+
+@jit
+def put_gradients(g, sizes, vector):
+    """Writes the gradients of all layers to where their parameters stand in a vector [P]."""
+    D, H, A = sizes.latent, sizes.hidden, sizes.actions
+    n_in, n_out, places = first_layer(sizes)
+    at = _put(g.h1, vector, 0, n_in, n_out)
+    h2 = g.h2
+    if places > 1:
+        h2 = Layer(_by_filter(g.h2.weights, n_out, places), g.h2.bias)
+    at = _put(h2, vector, at, n_out * places, D)
+    _matrix(vector, at + D * H, A, H)[:] = g.actions[:, :H]
+    _matrix(vector, at, D, H)[:] = g.g1.weights[:, :H]
+    at += (D + A) * H
+    vector[at : at + H] = g.g1.bias[:H]
+    at = _put(g.g2, vector, at + H, H, D)
+    at = _put(g.reward1, vector, at, D, H)
+    at = _put(g.reward2, vector, at, H, atoms(reward_support(sizes)))
+    at = _put(g.value1, vector, at, D, H)
+    at = _put(g.value2, vector, at, H, atoms(value_support(sizes)))
+    at = _put(g.policy1, vector, at, D, H)
+    _put(g.policy2, vector, at, H, A)

@@ -1,0 +1,101 @@
+"""The simulations of a search over MLP agents, as one compiled call.
+
+`search.mcts` runs any model, with a few calls from the interpreter per simulation. Here nothing waits for it, and all
+simulations of a few rows of one seed follow each other, while their weights, trees and latents are in the core's cache.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from muzero_probe.cpu.inference import advance, predict, scratch_for, segment_end, unroll
+from muzero_probe.cpu.parameters import weights_of
+from muzero_probe.cpu.rows import jit, padded
+from muzero_probe.search.tree import Paths, Tree, descend, grow
+from muzero_probe.streams import random_plans
+
+ROWS = 32  # of one seed that are searched side by side
+
+
+class Plan(NamedTuple):
+    """How to search."""
+
+    factors: np.ndarray  # [simulations + 1] of `tree.exploration_factors`
+    uniform: bool  # whether the prior is uniform
+    discount: float  # per step
+    depth: int  # most edges of a path
+    horizon: int  # steps after the root behind which paths are cut
+    reward_factors: np.ndarray  # [horizon] discount^k for leaves that are random rollouts; empty for value leaves
+
+
+@jit
+def simulate(theta, sizes, row_seeds, tree, latents, plan, keys):
+    """Runs all simulations.
+
+    Args:
+        theta: [S, P] parameters.
+        sizes: `parameters.Sizes`.
+        row_seeds: [B] index into S of every row, ascending.
+        tree: B trees, empty but for the root.
+        latents: [B, D] of the roots.
+        plan: `Plan`.
+        keys: [B] of the rollouts.
+    """
+    start = 0
+    while start < row_seeds.size:
+        end = segment_end(row_seeds, start)
+        w = weights_of(theta[row_seeds[start]], sizes)
+        for a in range(start, end, ROWS):
+            b = min(a + ROWS, end)
+            part = Tree(
+                tree.visits[a:b],
+                tree.totals[a:b],
+                tree.priors[a:b],
+                tree.children[a:b],
+                tree.counts[a:b],
+                tree.rewards[a:b],
+                tree.bounds[a:b],
+            )
+            _simulate_rows(w, sizes, part, latents[a:b], plan, keys[a:b])
+        start = end
+
+
+@jit
+def _simulate_rows(w, sizes, tree, latents, plan, keys):
+    B, D = latents.shape
+    simulations = plan.factors.size - 1
+    paths = Paths(
+        np.zeros((B, plan.depth), np.int32),
+        np.zeros((B, plan.depth), np.int64),
+        np.zeros(B, np.int32),
+        np.zeros(B, np.bool_),
+    )
+    states = np.empty(((simulations + 1) * B, padded(D)), np.float32)
+    states[:B, :D] = latents
+    scratch = scratch_for(sizes, B)
+    parents = np.empty((B, padded(D)), np.float32)
+    slots = np.empty(B, np.int64)
+    taken = np.empty(B, np.int64)
+    rewards = np.empty(B, np.float32)
+    values = np.empty(B, np.float32)
+    logits = np.empty((B, sizes.actions), np.float32)
+    leaf_values = np.empty(B, np.float64)
+    for simulation in range(simulations):
+        node = simulation + 1
+        descend(tree, plan.factors, plan.horizon, paths, slots, taken)
+        for b in range(B):
+            parents[b] = states[slots[b]]
+        advance(w, sizes, parents, taken, scratch, rewards)
+        states[node * B : (node + 1) * B] = scratch.latents
+        predict(w, sizes, B, scratch, values, logits)
+        if plan.reward_factors.size:
+            steps = plan.horizon - paths.lengths.min()
+            rolled = np.empty((B, steps), np.float32)
+            unroll(w, sizes, random_plans(keys, simulation, steps, sizes.actions), scratch, rolled)
+            for b in range(B):
+                leaf_values[b] = 0.0
+                for t in range(plan.horizon - paths.lengths[b]):
+                    leaf_values[b] += rolled[b, t] * plan.reward_factors[t]
+        else:
+            leaf_values[:] = values
+        grow(tree, paths, node, logits, plan.uniform, rewards, plan.discount, leaf_values)

@@ -1,0 +1,1 @@
+"""Arithmetic that every processor rounds alike: elementary functions, vectors of sixteen numbers, matrix products."""
