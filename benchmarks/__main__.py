@@ -15,11 +15,13 @@ from itertools import chain
 from pathlib import Path
 from typing import cast
 
+import llvmlite.binding as llvm
 import numpy as np
 import torch
 
 from muzero_probe import threads
 from muzero_probe.envs import make
+from muzero_probe.exact.products import ROWS
 from muzero_probe.models import LearnedModel
 from muzero_probe.nets.build import build
 from muzero_probe.nets.layers import initial_vector
@@ -184,8 +186,9 @@ def main() -> None:
                 **json.loads(peer("benchmarks.breakout")),
             }
         )
-    machine = f"{processor()}, {threads.cores()} cores"
-    print(f"{machine}, Python {platform.python_version()}, torch {torch.__version__}")
+    print(f"{processor()}, {threads.cores()} cores, Python {platform.python_version()}, torch {torch.__version__}")
+    torch_kernels = torch.backends.cpu.get_cpu_capability()
+    print(f"compiled for {llvm.get_host_cpu_name()} in tiles of {ROWS} rows; torch's kernels are for {torch_kernels}")
     print("| | median | min | max |\n|---|---|---|---|")
     for name in dict.fromkeys(chain.from_iterable(rounds)):
         values = [figures[name] for figures in rounds]

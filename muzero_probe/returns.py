@@ -1,12 +1,12 @@
 """n-step targets, and discounted sums up to a horizon."""
 
-import numba
 import numpy as np
 
+from muzero_probe.compiled import jit
 from muzero_probe.exact.elementary import powers
 
 
-@numba.njit(nogil=True, cache=True)
+@jit
 def n_step_return(rewards, values, terminated, final, start, n, discount):
     """v_t = sum_{k<n} gamma^k r_{t+k} + gamma^n v_{t+n} of one stream of positions kept in a ring.
 

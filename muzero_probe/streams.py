@@ -2,8 +2,9 @@
 
 import zlib
 
-import numba
 import numpy as np
+
+from muzero_probe.compiled import jit
 
 GOLDEN = np.uint64(0x9E3779B97F4A7C15)  # odd, 2^64 / golden ratio: steps of a Weyl sequence
 
@@ -21,7 +22,7 @@ def row_keys(seed: int, purpose: str, rows: int, *labels: int) -> np.ndarray:
     return stream(seed, purpose, *labels).integers(0, 2**63, rows, dtype=np.uint64)
 
 
-@numba.njit(nogil=True, cache=True)
+@jit
 def mix(x):
     """The finaliser of SplitMix64 (Steele et al. 2014): a bijection of uint64 that scatters neighbours."""
     x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
@@ -29,7 +30,7 @@ def mix(x):
     return x ^ (x >> np.uint64(31))
 
 
-@numba.njit(nogil=True, cache=True)
+@jit
 def advance(keys, index):
     """Returns the keys [B] uint64 of the rows' streams at a time index >= 0."""
     out = np.empty_like(keys)
@@ -38,7 +39,7 @@ def advance(keys, index):
     return out
 
 
-@numba.njit(nogil=True, cache=True)
+@jit
 def uniforms(keys):
     """Returns one uniform draw [B] float64 in [0, 1) per key."""
     out = np.empty(keys.size)
@@ -47,7 +48,7 @@ def uniforms(keys):
     return out
 
 
-@numba.njit(nogil=True, cache=True)
+@jit
 def random_plans(keys, simulation, steps, num_actions):
     """Uniform actions [B, steps] int64 that depend on (key of the row, simulation, step) alone."""
     B = keys.size

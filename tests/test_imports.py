@@ -15,6 +15,7 @@ import muzero_probe
 ROOT = Path(muzero_probe.__file__).parents[1]
 # a module imports from its own layer or from a lower one
 LAYERS = {
+    "compiled": 0,
     "config": 0,
     "support": 0,
     "returns": 0,

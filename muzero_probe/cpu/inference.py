@@ -9,8 +9,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from muzero_probe.compiled import jit
 from muzero_probe.cpu.parameters import atoms, first_layer, reward_support, value_support, weights_of
-from muzero_probe.cpu.rows import biases_of_actions, decode, inlined, jit, min_max, padded
+from muzero_probe.cpu.rows import biases_of_actions, decode, inlined, min_max, padded
 from muzero_probe.exact.products import NO_LIMIT, product
 from muzero_probe.nets.mlp import WINDOW
 

@@ -1,4 +1,4 @@
-"""One seed's parameters as the compiled code wants them: views of its flat vector, padded copies, gradients.
+"""One seed's parameters as the compiled code wants them: views of its flat vector, and padded copies.
 
 The order of the vector is that of `nets.mlp`. Weights [in, padded out] are the vector's own memory where nothing is to
 be padded. The hidden layer of an h that convolves is kept place by place, each with all filters, while the vector has
@@ -9,7 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from muzero_probe.cpu.rows import NEVER, inlined, jit, padded
+from muzero_probe.compiled import jit
+from muzero_probe.cpu.rows import NEVER, inlined, padded
 from muzero_probe.nets.mlp import WINDOW, Mlp
 
 
@@ -47,7 +48,7 @@ class Layer(NamedTuple):
 
 
 class Weights(NamedTuple):
-    """All layers of one seed, or their gradients."""
+    """All layers of one seed, or their gradients; what is padded or moved is a copy, see `put_back`."""
 
     h1: Layer  # of every place, if h convolves
     h2: Layer
@@ -165,55 +166,36 @@ def weights_of(vector, sizes):
     return Weights(h1, h2, g1, actions, g2, reward1, reward2, value1, value2, policy1, policy2)
 
 
-@inlined
-def _no_gradient(layer):
-    return Layer(np.zeros_like(layer.weights), np.zeros_like(layer.bias))
-
-
-@jit
-def no_gradients(w):
-    """Gradients 0 of all layers."""
-    return Weights(
-        _no_gradient(w.h1),
-        _no_gradient(w.h2),
-        _no_gradient(w.g1),
-        np.zeros_like(w.actions),
-        _no_gradient(w.g2),
-        _no_gradient(w.reward1),
-        _no_gradient(w.reward2),
-        _no_gradient(w.value1),
-        _no_gradient(w.value2),
-        _no_gradient(w.policy1),
-        _no_gradient(w.policy2),
-    )
-
-
 @jit
 def _put(layer, vector, at, n_in, n_out):
-    _matrix(vector, at, n_in, n_out)[:] = layer.weights[:n_in, :n_out]
-    at += n_in * n_out
-    vector[at : at + n_out] = layer.bias[:n_out]
-    return at + n_out
+    """Writes a layer's copy back, if it is one, and returns the place behind it."""
+    behind = at + n_in * n_out + n_out
+    if padded(n_out) > n_out:
+        _matrix(vector, at, n_in, n_out)[:] = layer.weights[:n_in, :n_out]
+        vector[behind - n_out : behind] = layer.bias[:n_out]
+    return behind
 
 
 @jit
-def put_gradients(g, sizes, vector):
-    """Writes the gradients of all layers to where their parameters stand in a vector [P]."""
+def put_back(w, sizes, vector):
+    """Writes what `weights_of` copied, and what was done to it since, to where it came from."""
     D, H, A = sizes.latent, sizes.hidden, sizes.actions
     n_in, n_out, places = first_layer(sizes)
-    at = _put(g.h1, vector, 0, n_in, n_out)
-    h2 = g.h2
+    at = _put(w.h1, vector, 0, n_in, n_out)
     if places > 1:
-        h2 = Layer(_by_filter(g.h2.weights, n_out, places), g.h2.bias)
-    at = _put(h2, vector, at, n_out * places, D)
-    _matrix(vector, at + D * H, A, H)[:] = g.actions[:, :H]
-    _matrix(vector, at, D, H)[:] = g.g1.weights[:, :H]
-    at += (D + A) * H
-    vector[at : at + H] = g.g1.bias[:H]
-    at = _put(g.g2, vector, at + H, H, D)
-    at = _put(g.reward1, vector, at, D, H)
-    at = _put(g.reward2, vector, at, H, atoms(reward_support(sizes)))
-    at = _put(g.value1, vector, at, D, H)
-    at = _put(g.value2, vector, at, H, atoms(value_support(sizes)))
-    at = _put(g.policy1, vector, at, D, H)
-    _put(g.policy2, vector, at, H, A)
+        _matrix(vector, at, n_out * places, D)[:] = _by_filter(w.h2.weights, n_out, places)[:, :D]
+        vector[at + n_out * places * D : at + n_out * places * D + D] = w.h2.bias[:D]
+        at += n_out * places * D + D
+    else:
+        at = _put(w.h2, vector, at, n_out, D)
+    _matrix(vector, at + D * H, A, H)[:] = w.actions[:, :H]
+    if padded(H) > H:
+        _matrix(vector, at, D, H)[:] = w.g1.weights[:, :H]
+        vector[at + (D + A) * H : at + (D + A) * H + H] = w.g1.bias[:H]
+    at = _put(w.g2, vector, at + (D + A) * H + H, H, D)
+    at = _put(w.reward1, vector, at, D, H)
+    at = _put(w.reward2, vector, at, H, atoms(reward_support(sizes)))
+    at = _put(w.value1, vector, at, D, H)
+    at = _put(w.value2, vector, at, H, atoms(value_support(sizes)))
+    at = _put(w.policy1, vector, at, D, H)
+    _put(w.policy2, vector, at, H, A)

@@ -4,14 +4,13 @@
 those of a latent repeat its first entry before the scaling and are IN_BETWEEN behind it, so that they are no extremes.
 """
 
-import numba
 import numpy as np
 
+from muzero_probe.compiled import jit
 from muzero_probe.exact import lanes
 from muzero_probe.support import EPSILON
 
-jit = numba.njit(nogil=True, cache=True, error_model="numpy")
-inlined = numba.njit(nogil=True, cache=True, error_model="numpy", forceinline=True)
+inlined = jit(inline=True)
 
 NEVER = np.float32(-1e30)
 IN_BETWEEN = np.float32(0.5)
@@ -303,18 +302,37 @@ def biases_of_actions(bias, actions, taken, out):
             write(out, i * width + j, left, lanes.add(read(bias, j, left, np.float32(0.0)), found))
 
 
+@inlined
+def _masked(dx, x, at, left):
+    """Makes gradient 0 where x is 0, and returns it."""
+    d = lanes.where_positive(read(x, at, left, np.float32(0.0)), read(dx, at, left, np.float32(0.0)))
+    write(dx, at, left, d)
+    return d
+
+
 @jit
 def mask_and_add(dx, x, m, total):
     """Makes gradient 0 where the ReLU's output x is 0, and adds its m rows to `total` [n]."""
     width = dx.shape[1]
-    for j in range(0, width, lanes.WIDTH):
+    whole = width // (4 * lanes.WIDTH) * (4 * lanes.WIDTH)
+    for j in range(0, whole, 4 * lanes.WIDTH):
+        sum0, sum1 = lanes.load(total, j), lanes.load(total, j + 16)
+        sum2, sum3 = lanes.load(total, j + 32), lanes.load(total, j + 48)
+        for i in range(m):
+            at = i * width + j
+            sum0 = lanes.add(sum0, _masked(dx, x, at, lanes.WIDTH))
+            sum1 = lanes.add(sum1, _masked(dx, x, at + 16, lanes.WIDTH))
+            sum2 = lanes.add(sum2, _masked(dx, x, at + 32, lanes.WIDTH))
+            sum3 = lanes.add(sum3, _masked(dx, x, at + 48, lanes.WIDTH))
+        lanes.store(total, j, sum0)
+        lanes.store(total, j + 16, sum1)
+        lanes.store(total, j + 32, sum2)
+        lanes.store(total, j + 48, sum3)
+    for j in range(whole, width, lanes.WIDTH):
         left = width - j
         found = read(total, j, left, np.float32(0.0))
         for i in range(m):
-            at = i * width + j
-            d = lanes.where_positive(read(x, at, left, np.float32(0.0)), read(dx, at, left, np.float32(0.0)))
-            write(dx, at, left, d)
-            found = lanes.add(found, d)
+            found = lanes.add(found, _masked(dx, x, i * width + j, left))
         write(total, j, left, found)
 
 

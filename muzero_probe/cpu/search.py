@@ -8,9 +8,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from muzero_probe.compiled import jit
 from muzero_probe.cpu.inference import advance, predict, scratch_for, segment_end, unroll
 from muzero_probe.cpu.parameters import weights_of
-from muzero_probe.cpu.rows import jit, padded
+from muzero_probe.cpu.rows import padded
 from muzero_probe.search.tree import Paths, Tree, descend, grow
 from muzero_probe.streams import random_plans
 

@@ -9,13 +9,13 @@ from typing import NamedTuple
 
 import numpy as np
 
+from muzero_probe.compiled import jit
 from muzero_probe.cpu.inference import RELU, dense, windows
 from muzero_probe.cpu.parameters import (
     Layer,
     atoms,
     first_layer,
-    no_gradients,
-    put_gradients,
+    put_back,
     reward_support,
     value_support,
     weights_of,
@@ -25,7 +25,6 @@ from muzero_probe.cpu.rows import (
     add_rows_by_action,
     biases_of_actions,
     inlined,
-    jit,
     mask_and_add,
     min_max,
     min_max_backward,
@@ -35,10 +34,10 @@ from muzero_probe.cpu.rows import (
     two_hot_loss,
 )
 from muzero_probe.exact.elementary import power
-from muzero_probe.exact.lanes import WIDTH
+from muzero_probe.exact.lanes import HALF, WIDTH, transpose_square
 from muzero_probe.exact.products import NO_LIMIT, product
 
-CHUNK = 32  # rows; measured: 64 and 128 do as well
+CHUNK = 32  # rows; measured: 16 and 64 do as well
 
 BETA1, BETA2, ADAM_EPSILON = 0.9, 0.999, 1e-8  # of Adam (Kingma and Ba 2015)
 
@@ -96,13 +95,15 @@ class Work(NamedTuple):
 @jit
 def _transposed(weights, n_out, scale):
     """The transpose of a layer's weights [in, padded out], times a number: [out, padded in]."""
-    n_in = weights.shape[0]
+    n_in, width = weights.shape
     out = np.zeros((n_out, padded(n_in)), np.float32)
-    for top in range(0, n_in, WIDTH):  # in squares: neither side leaves the cache
-        for left in range(0, n_out, WIDTH):
-            for j in range(left, min(left + WIDTH, n_out)):
-                for i in range(top, min(top + WIDTH, n_in)):
-                    out[j, i] = scale * weights[i, j]
+    rows, columns = n_in // HALF * HALF, n_out // HALF * HALF
+    for i in range(0, rows, HALF):
+        for j in range(0, columns, HALF):
+            transpose_square(weights, i * width + j, width, out, j * padded(n_in) + i, padded(n_in), scale)
+    for i in range(n_in):
+        for j in range(columns if i < rows else 0, n_out):
+            out[j, i] = scale * weights[i, j]
     return out
 
 
@@ -155,7 +156,8 @@ def loss_and_gradient(p, sizes, batch, losses, grad):
     K, B = batch.actions.shape
     D, H = sizes.latent, sizes.hidden
     w = weights_of(p, sizes)
-    g = no_gradients(w)
+    grad[:] = np.float32(0.0)
+    g = weights_of(grad, sizes)
     half = np.float32(0.5)  # of the gradient passes a dynamics step
     rewards, values = reward_support(sizes), value_support(sizes)
     reward = _head(sizes, w.reward1, w.reward2, atoms(rewards), g.reward1, g.reward2)
@@ -234,7 +236,7 @@ def loss_and_gradient(p, sizes, batch, losses, grad):
         product(dx, h2_back, work.zeros, dfirst.reshape(CHUNK, features)[:m], NO_LIMIT)
         mask_and_add(dfirst, first, m * places, g.h1.bias)
         product(seen.T, dfirst[: m * places], g.h1.weights, g.h1.weights, NO_LIMIT)
-    put_gradients(g, sizes, grad)
+    put_back(g, sizes, grad)
 
 
 @jit

@@ -5,12 +5,11 @@ from typing import Any
 import numba
 import numpy as np
 from llvmlite import ir
-from numba import types
-from numba.extending import intrinsic
+from numba import extending, types
 
-jit = numba.njit(nogil=True, cache=True, error_model="numpy")  # no fastmath: bits count
+from muzero_probe.compiled import jit
 
-
+intrinsic: Any = extending.intrinsic
 carray: Any = numba.carray  # pyright: ignore[reportPrivateImportUsage]
 
 

@@ -24,7 +24,8 @@ with warnings.catch_warnings():  # of SWIG, about the types of the binding
     import Box2D
     from Box2D import _Box2D  # pyright: ignore[reportAttributeAccessIssue]
 
-from muzero_probe.envs.addresses import integers, jit, words
+from muzero_probe.compiled import jit
+from muzero_probe.envs.addresses import integers, words
 
 CHUNK = 16 * 1024  # bytes of a chunk of the block allocator
 SIZE_CLASSES = 14  # block sizes that the allocator keeps lists of free blocks for

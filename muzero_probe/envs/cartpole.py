@@ -22,15 +22,14 @@ throughout.
 
 import functools
 import math
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from gymnasium.utils import seeding
-from numba import njit
 from numpy.typing import ArrayLike, NDArray
 
 from muzero_probe import threads
+from muzero_probe.compiled import jit
 from muzero_probe.envs.base import Environment, StepResult
 
 GRAVITY = 9.8  # m / s^2
@@ -64,17 +63,15 @@ def _euler(
     )
 
 
-# fastmath stays off: contraction or reassociation would change the last bit.
-_compile: Callable[..., Any] = njit(cache=True, nogil=True, error_model="numpy")
-_euler_compiled = _compile(_euler)
+_euler_compiled = jit(_euler)
 
 
-@_compile
+@jit
 def _outside(x: float, theta: float) -> bool:
     return x < -POSITION_LIMIT or x > POSITION_LIMIT or theta < -ANGLE_LIMIT or theta > ANGLE_LIMIT
 
 
-@_compile
+@jit
 def _step_compiled(states, actions, successors, rewards, terminated):
     """Fills the last three from `[B, 4]` states and `[B]` actions."""
     for b in range(states.shape[0]):
@@ -94,7 +91,7 @@ def _step_compiled(states, actions, successors, rewards, terminated):
         terminated[b] = over
 
 
-@_compile
+@jit
 def _rollout_compiled(states, plans, rewards, alive):
     """Fills the last two, which are all zero before, from `[B, 4]` states and `[B, T]` plans."""
     for b in range(plans.shape[0]):

@@ -14,7 +14,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba import cfunc, types
 
-from muzero_probe.envs.addresses import call_step, doubles, floats, integers, jit, words
+from muzero_probe.compiled import jit
+from muzero_probe.envs.addresses import call_step, doubles, floats, integers, words
 from muzero_probe.envs.box2d_image import function, restore, take
 
 # isort: split

@@ -6,10 +6,9 @@ they differ in the last bit. These are made of additions, multiplications and di
 
 import math
 
-import numba
 import numpy as np
 
-jit = numba.njit(nogil=True, cache=True, error_model="numpy")
+from muzero_probe.compiled import jit
 
 LN2_HIGH = 0.6931471803691238  # its last 21 bits are 0: exact in products with an exponent
 LN2_LOW = 1.9082149292705877e-10

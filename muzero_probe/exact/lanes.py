@@ -255,3 +255,39 @@ def where_positive(typing_context, a, c):
         return builder.select(builder.fcmp_ordered(">", a, zero), c, zero)
 
     return lanes_type(lanes_type, lanes_type), emit
+
+
+@intrinsic
+def transpose_square(typing_context, array, index, step, out, place, out_step, scale):
+    """Writes the transpose of eight numbers in each of eight rows of a contiguous float32 array, times a number.
+
+    Rows start at a flat index and are `step` numbers apart; in `out`, at a place and `out_step` apart.
+    """
+
+    def emit(context, builder, signature, given):
+        _, index, step, _, place, out_step, scale = given
+        source, target = (context.make_array(signature.args[i])(context, builder, given[i]).data for i in (0, 3))
+        factor = splat_vector(builder, scale, HALF)
+
+        def line(data: Value, start: Value, apart: Value, i: int) -> Value:
+            return builder.gep(data, [builder.add(start, builder.mul(apart, SIZE(i)))])
+
+        rows = [builder.fmul(load_vector(builder, line(source, index, step, i), HALF), factor) for i in range(HALF)]
+        for distance in (4, 2, 1):  # rows and columns that far apart change places
+            for i in range(HALF):
+                if i & distance == 0:
+                    upper, lower = rows[i], rows[i + distance]
+                    kept, moved = [], []
+                    for lane in range(HALF):
+                        kept.append(lane if lane & distance == 0 else HALF + lane - distance)
+                        moved.append(lane + distance if lane & distance == 0 else HALF + lane)
+                    rows[i], rows[i + distance] = (
+                        builder.shuffle_vector(upper, lower, ir.Constant(vector(HALF, WORD), lanes))
+                        for lanes in (kept, moved)
+                    )
+        for i, row in enumerate(rows):
+            store_vector(builder, row, line(target, place, out_step, i))
+        return context.get_dummy_value()
+
+    size = types.intp
+    return types.void(array, size, size, out, size, size, types.float32), emit

@@ -10,10 +10,10 @@ a Zen 3 core 81 to 94 GFLOP/s in products of 8 to 128 rows, where OpenBLAS has 1
 """
 
 import llvmlite.binding as llvm
-import numba
 import numpy as np
 from numba import types
 
+from muzero_probe.compiled import jit
 from muzero_probe.exact.lanes import (
     SIZE,
     WIDTH,
@@ -144,7 +144,7 @@ def _product(typing_context, a, b, start, out, least):
     return signature, emit
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+@jit
 def product(a, b, start, out, least):
     """Writes out [M, N] = max(start + a b, least).
 
@@ -155,3 +155,19 @@ def product(a, b, start, out, least):
         least: float32; minus infinity for none.
     """
     _product(a, b, start, out, least)
+
+
+@jit
+def dense(x, weights, bias):
+    """Returns x weights + bias: x [M, K], weights [K, N], bias [N] of any N, all contiguous -> [M, N]."""
+    K, N = weights.shape
+    width = (N + 7) // 8 * 8
+    out = np.empty((len(x), width), np.float32)
+    if width == N:
+        product(x, weights, bias, out, NO_LIMIT)
+        return out
+    wide, long = np.zeros((K, width), np.float32), np.zeros(width, np.float32)
+    wide[:, :N] = weights
+    long[:N] = bias
+    product(x, wide, long, out, NO_LIMIT)
+    return out[:, :N].copy()

@@ -5,10 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from muzero_probe.exact.products import NO_LIMIT, product
+from muzero_probe.exact.products import dense
 
 SCALE_FLOOR = 1e-5  # smallest range that the min-max scaling divides by
 
@@ -74,24 +73,20 @@ def initial_vector(layout: Layout, rng: np.random.Generator) -> np.ndarray:
     return np.concatenate(parts).astype(np.float32)
 
 
-def linear(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """Returns x @ weight + bias per seed: x [S, B, in], weight [S, in, out], bias [S, out] -> [S, B, out].
+def exact(x: Tensor, seeds: int) -> bool:
+    """Whether products of x are to be exact: predictions of one seed on a CPU, in float32.
 
-    On a CPU predictions of one seed are exact products, in which a row does not depend on the others; with a gradient,
-    which is needed of batches of one size alone, torch's BLAS computes.
+    A row of theirs does not depend on the others. Batches that a gradient is taken of have one size, and so torch's own
+    products round them alike.
     """
-    if len(x) > 1 or x.device.type != "cpu":
+    return seeds == 1 and x.device.type == "cpu" and x.dtype == torch.float32 and not torch.is_grad_enabled()
+
+
+def linear(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """Returns x @ weight + bias per seed: x [S, B, in], weight [S, in, out], bias [S, out] -> [S, B, out]."""
+    if not exact(x, len(x)):
         return torch.baddbmm(bias.unsqueeze(1), x, weight)
-    if torch.is_grad_enabled() or x.dtype != torch.float32:
-        return torch.addmm(bias[0], x[0], weight[0])[None]
-    n = bias.shape[-1]
-    padding = (0, -n % 8)
-    out = np.empty((x.shape[1], n + padding[1]), np.float32)
-    product(
-        x[0].contiguous().numpy(), F.pad(weight[0], padding).contiguous().numpy(), F.pad(bias[0], padding).numpy(),
-        out, NO_LIMIT,
-    )  # fmt: skip
-    return torch.from_numpy(out)[None, :, :n]
+    return torch.from_numpy(dense(x[0].contiguous().numpy(), weight[0].numpy(), bias[0].numpy()))[None]
 
 
 def min_max(x: Tensor) -> Tensor:

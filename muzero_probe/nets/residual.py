@@ -31,7 +31,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from muzero_probe.nets.layers import Layout, linear, min_max
+from muzero_probe.nets.layers import Layout, exact, linear, min_max
 from muzero_probe.support import Support
 
 SHRINKS = 16  # side of the screen over side of the latent
@@ -173,7 +173,7 @@ def _layer(p: Parameters, name: str, x: Tensor, *, stride: int = 1) -> Tensor:
     """A convolution, and the normalisation of each row over all planes of a seed."""
     weight = p[f"{name}.w"]  # [S, k, k, C, C']
     S, window = weight.shape[:2]
-    if window == 1:
+    if window == 1 and exact(x, S):
         y = _pixel_by_pixel(x, weight[:, 0, 0])
     else:
         kernels = weight.permute(0, 4, 3, 1, 2).flatten(0, 1)

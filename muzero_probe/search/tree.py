@@ -6,12 +6,10 @@ Node 0 is the root; simulation i may add node i + 1. A row touches its own slice
 import math
 from typing import NamedTuple
 
-import numba
 import numpy as np
 
+from muzero_probe.compiled import jit
 from muzero_probe.exact.elementary import exp, log
-
-jit = numba.njit(nogil=True, cache=True)
 
 UNVISITED = -1
 

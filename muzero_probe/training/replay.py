@@ -8,10 +8,10 @@ drawing probability ~ priority^alpha with priority = |search value - n-step retu
 
 from typing import NamedTuple
 
-import numba
 import numpy as np
 
 from muzero_probe import threads
+from muzero_probe.compiled import jit
 from muzero_probe.config import TrainingConfig
 from muzero_probe.exact.elementary import power, power_of_each
 from muzero_probe.returns import n_step_return
@@ -206,7 +206,7 @@ class Replay:
         return rings | ({"reach": self.frames.reach} if self.frames.screens > 1 else {})
 
 
-@numba.njit(nogil=True, cache=True)
+@jit
 def _accumulate(weights, cumulative):
     """Writes running sums; returns how many weights are not 0, and the index of the last of them."""
     total = 0.0
@@ -221,12 +221,12 @@ def _accumulate(weights, cumulative):
     return count, last
 
 
-@numba.njit(nogil=True, cache=True)
+@jit
 def _priority_weight(value, target, alpha):
     return power(max(abs(value - target), PRIORITY_FLOOR), alpha)
 
 
-@numba.njit(nogil=True, cache=True)
+@jit
 def _set_weight_of_slot(rewards, values, terminated, final, slot, n, discount, alpha, weights):
     S, E, C = rewards.shape
     i = slot % C
@@ -237,7 +237,7 @@ def _set_weight_of_slot(rewards, values, terminated, final, slot, n, discount, a
                 weights[s, e, i] = _priority_weight(values[s, e, i], target, alpha)
 
 
-@numba.njit(nogil=True, cache=True)
+@jit
 def _bootstraps(terminated, final, positions, n, found):
     C = terminated.shape[1]
     for b in range(positions.size):
@@ -254,7 +254,7 @@ def _bootstraps(terminated, final, positions, n, found):
                 break
 
 
-@numba.njit(nogil=True, cache=True)
+@jit
 def _targets(
     actions,
     rewards,

@@ -1,0 +1,40 @@
+"""Is code compiled anew when anything has changed that it is made of, and never with fast math?"""
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from muzero_probe import compiled
+from muzero_probe.compiled import PACKAGE, sources
+
+
+def test_sources_are_the_files_that_compile_and_what_they_import():
+    names = {str(path.relative_to(PACKAGE)) for path in sources()}
+    assert {"exact/products.py", "exact/lanes.py", "cpu/updates.py", "search/tree.py", "training/replay.py"} <= names
+    assert {"nets/mlp.py", "support.py", "streams.py", "envs/addresses.py"} <= names  # constants and functions
+    assert not {"cli.py", "presets.py", "checkpoints.py"} & names
+
+
+@pytest.mark.parametrize("changed", ["exact/products.py", "nets/mlp.py", "support.py", "cli.py"])
+def test_another_source_is_another_folder(changed: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    package = tmp_path / "muzero_probe"
+    shutil.copytree(PACKAGE, package, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(compiled, "sources", lambda: sources(package))
+    before = compiled.folder.__wrapped__()
+    assert compiled.folder.__wrapped__() == before
+    with (package / changed).open("a") as file:
+        file.write("CHANGED = True\n")
+    assert (compiled.folder.__wrapped__() != before) == (changed != "cli.py")
+
+
+def test_a_folder_that_the_user_names_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(compiled.config, "CACHE_DIR", str(tmp_path))
+    assert Path(compiled.folder.__wrapped__()).parent == tmp_path
+
+
+def test_there_is_one_place_that_compiles():
+    for path in PACKAGE.rglob("*.py"):
+        if path.name != "compiled.py":
+            assert not re.search(r"njit|fastmath", path.read_text()), path
