@@ -42,7 +42,7 @@ def exp(x):
 
 @jit
 def log(x):
-    """The natural logarithm of x > 0, to about 1 ulp; minus infinity of 0, not a number below."""
+    """The natural logarithm of x > 0, to 2 ulp; minus infinity of 0, not a number below."""
     if not x > 0.0:
         return -np.inf if x == 0.0 else np.nan
     if x == np.inf:
