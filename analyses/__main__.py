@@ -11,9 +11,10 @@ from rich.console import Console
 
 from analyses import population, study
 from analyses.settings import SETTINGS, Settings, settings
-from muzero_probe import arguments, threads
+from muzero_probe import threads
 from muzero_probe.checkpoints import ROOT, CheckpointError
-from muzero_probe.seeds import parse_seeds
+from muzero_probe.cli import arguments
+from muzero_probe.cli.seeds import parse_seeds
 
 PROGRAM = "python -m analyses"
 

@@ -14,8 +14,8 @@ from analyses.population import Agents, Population
 from analyses.settings import Bank
 from analyses.units import Unit
 from muzero_probe.probes.episodes import draw_bank, play, reset_seeds
+from muzero_probe.randomness import advance, row_keys, uniforms
 from muzero_probe.search.mcts import sample_actions
-from muzero_probe.streams import advance, row_keys, uniforms
 
 
 def unit(population: Population, bank: Bank, seeds: tuple[int, ...], step: int, folder: Path, device: str) -> Unit:

@@ -11,7 +11,7 @@ from analyses.population import Agents
 from analyses.settings import CrossCheckpoint, OwnPolicy
 from analyses.units import Unit
 from muzero_probe.probes.value_error import PolicyError, policy_value_error
-from muzero_probe.streams import stream
+from muzero_probe.randomness import stream
 
 
 def measure(agents: Agents, own: OwnPolicy, *, bank: Unit, **_: object) -> pd.DataFrame:

@@ -10,6 +10,7 @@ import torch
 
 from muzero_probe import checkpoints
 from muzero_probe.checkpoints import CheckpointError
+from muzero_probe.cli.seeds import show_seeds
 from muzero_probe.config import Config
 from muzero_probe.envs import make
 from muzero_probe.envs.base import Environment
@@ -18,7 +19,6 @@ from muzero_probe.nets.build import build
 from muzero_probe.nets.loss import Nets
 from muzero_probe.probes.value_error import Policy
 from muzero_probe.search.mcts import search, visit_policy
-from muzero_probe.seeds import show_seeds
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,7 +10,7 @@ from analyses.population import Agents
 from analyses.settings import PriorEffect
 from analyses.units import Unit
 from muzero_probe.probes.prior_effect import prior_effect
-from muzero_probe.streams import row_keys
+from muzero_probe.randomness import row_keys
 
 
 def measure(agents: Agents, own: PriorEffect, *, bank: Unit, **_: object) -> pd.DataFrame:

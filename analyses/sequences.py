@@ -10,7 +10,7 @@ from analyses.population import Agents
 from analyses.settings import Sequences
 from analyses.units import Unit
 from muzero_probe.probes.sequences import by_rank, enumerate_sequences
-from muzero_probe.streams import stream
+from muzero_probe.randomness import stream
 
 
 def measure(agents: Agents, own: Sequences, *, bank: Unit, **_: object) -> pd.DataFrame:

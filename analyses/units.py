@@ -23,8 +23,8 @@ import muzero_probe
 from muzero_probe import threads
 
 # sources under muzero_probe
-MEASURING = ("*.py", "exact/*.py", "envs/*.py", "nets/*.py", "cpu/*.py", "search/*.py", "probes/*.py")
-NOT_MEASURING = ("arguments.py", "checkpoints.py", "cli.py", "provenance.py", "seeds.py")
+MEASURING = ("*.py", "exact/*.py", "envs/*.py", "envs/*/*.py", "nets/*.py", "cpu/*.py", "search/*.py", "probes/*.py")
+NOT_MEASURING = ("checkpoints.py", "provenance.py")
 BORROWED = {"cross_checkpoint": ["own_policy.py"]}  # analyses that measure with another one's code
 
 

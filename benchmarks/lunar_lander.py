@@ -9,8 +9,8 @@ import numpy as np
 
 from muzero_probe import threads
 from muzero_probe.config import SearchConfig
-from muzero_probe.envs.box2d_image import restore, take
 from muzero_probe.envs.lunar_lander import DeterministicLunarLander, LunarLander
+from muzero_probe.envs.lunar_lander.image import restore, take
 from muzero_probe.models import TrueModel
 from muzero_probe.search.leaves import RolloutLeaf
 from muzero_probe.search.mcts import search

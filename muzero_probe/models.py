@@ -15,9 +15,9 @@ import torch
 from muzero_probe.cpu import inference
 from muzero_probe.cpu.parameters import sizes_of
 from muzero_probe.envs.base import Environment
+from muzero_probe.nets.categorical import expectation
 from muzero_probe.nets.loss import Nets
 from muzero_probe.nets.mlp import Mlp
-from muzero_probe.support import expectation
 
 LEAST_ROWS = 4  # that torch computes at a time on a CPU
 

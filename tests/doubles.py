@@ -12,9 +12,9 @@ from muzero_probe.config import TrainingConfig
 from muzero_probe.envs.base import Environment
 from muzero_probe.envs.planted import TabularEnvironment
 from muzero_probe.models import LearnedModel, Prediction
+from muzero_probe.nets.categorical import Support
 from muzero_probe.nets.layers import initial_vector
 from muzero_probe.nets.mlp import Mlp
-from muzero_probe.support import Support
 from muzero_probe.training.replay import Batch
 
 

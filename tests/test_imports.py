@@ -1,6 +1,6 @@
 """Do imports run one way?
 
-    config, support, returns <- envs, nets, search.tree <- cpu <- models <- search <- training, probes <- analyses
+    config, targets <- envs, nets, search.tree <- cpu <- models <- search <- training, probes <- analyses
 
 Figures import only the tables' statistics and their style, and no torch; analyses import nothing of training.
 """
@@ -17,9 +17,8 @@ ROOT = Path(muzero_probe.__file__).parents[1]
 LAYERS = {
     "compiled": 0,
     "config": 0,
-    "support": 0,
-    "returns": 0,
-    "streams": 0,
+    "targets": 0,
+    "randomness": 0,
     "threads": 0,
     "exact": 0,
     "envs": 1,

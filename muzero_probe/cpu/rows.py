@@ -8,7 +8,7 @@ import numpy as np
 
 from muzero_probe.compiled import jit
 from muzero_probe.exact import lanes
-from muzero_probe.support import EPSILON
+from muzero_probe.nets.categorical import EPSILON
 
 inlined = jit(inline=True)
 

@@ -12,8 +12,8 @@ from muzero_probe.compiled import jit
 from muzero_probe.cpu.inference import advance, predict, scratch_for, segment_end, unroll
 from muzero_probe.cpu.parameters import weights_of
 from muzero_probe.cpu.rows import padded
+from muzero_probe.randomness import random_plans
 from muzero_probe.search.tree import Paths, Tree, descend, grow
-from muzero_probe.streams import random_plans
 
 ROWS = 32  # of one seed that are searched side by side
 

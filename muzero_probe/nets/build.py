@@ -4,10 +4,10 @@ import numpy as np
 
 from muzero_probe.config import ImageNetsConfig, NetsConfig, ResidualNetsConfig
 from muzero_probe.envs.base import Environment
+from muzero_probe.nets.categorical import Support
 from muzero_probe.nets.loss import Nets
 from muzero_probe.nets.mlp import WINDOW, Mlp
 from muzero_probe.nets.residual import SHRINKS, Residual
-from muzero_probe.support import Support
 
 Config = NetsConfig | ResidualNetsConfig
 

@@ -5,8 +5,8 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from muzero_probe.nets.categorical import Support, two_hot
 from muzero_probe.nets.layers import Layout, halve_gradient
-from muzero_probe.support import Support, two_hot
 
 
 class Nets(Protocol):

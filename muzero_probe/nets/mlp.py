@@ -13,8 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from muzero_probe.nets.categorical import Support
 from muzero_probe.nets.layers import Layout, linear, min_max
-from muzero_probe.support import Support
 
 WINDOW = 3  # side of a convolution's window
 

@@ -31,8 +31,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from muzero_probe.nets.categorical import Support
 from muzero_probe.nets.layers import Layout, exact, linear, min_max
-from muzero_probe.support import Support
 
 SHRINKS = 16  # side of the screen over side of the latent
 BRIGHTEST = 255.0  # of a pixel

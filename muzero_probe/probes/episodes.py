@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from muzero_probe.envs.base import Environment
-from muzero_probe.streams import stream
+from muzero_probe.randomness import stream
 
 # (rows [n] still playing, states [n, ...], observations [n, *obs], time) -> actions [n]
 Act = Callable[[np.ndarray, np.ndarray, np.ndarray, int], np.ndarray]

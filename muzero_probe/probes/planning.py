@@ -13,9 +13,9 @@ from muzero_probe.envs.base import Environment
 from muzero_probe.models import LearnedModel, TrueModel
 from muzero_probe.probes.episodes import Episodes, play
 from muzero_probe.probes.policies import most_visited, prior_policy
+from muzero_probe.randomness import advance, uniforms
 from muzero_probe.search.leaves import RolloutLeaf
 from muzero_probe.search.mcts import Prior, sample_actions, search
-from muzero_probe.streams import advance, uniforms
 
 PlanningModel = Literal["learned", "true"]
 

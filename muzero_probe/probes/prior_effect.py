@@ -8,9 +8,9 @@ from muzero_probe.config import SearchConfig
 from muzero_probe.envs.base import Environment
 from muzero_probe.models import LearnedModel
 from muzero_probe.probes.policies import prior_policy
-from muzero_probe.returns import discounted_sums
 from muzero_probe.search.leaves import RolloutLeaf
 from muzero_probe.search.mcts import Prior, search
+from muzero_probe.targets import discounted_sums
 
 
 class PriorEffect(NamedTuple):

@@ -41,9 +41,9 @@ from muzero_probe.checkpoints import (
     save_checkpoint,
     save_resume,
 )
+from muzero_probe.cli.seeds import show_seeds
 from muzero_probe.config import Config
 from muzero_probe.runs.journal import Journal, RecentReturns, finite
-from muzero_probe.seeds import show_seeds
 from muzero_probe.training.trainer import Reached, Trainer
 
 SHOWN_DIFFERENCES = 6  # of settings, in one message

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from muzero_probe.models import Model, Prediction
-from muzero_probe.returns import discounted_sums
-from muzero_probe.streams import random_plans
+from muzero_probe.randomness import random_plans
+from muzero_probe.targets import discounted_sums
 
 NO_HORIZON = np.iinfo(np.int32).max
 

@@ -5,8 +5,8 @@ import numpy as np
 from muzero_probe.config import SearchConfig
 from muzero_probe.envs.base import Environment
 from muzero_probe.models import LearnedModel
+from muzero_probe.randomness import stream
 from muzero_probe.search.mcts import sample_actions, search, visit_policy
-from muzero_probe.streams import stream
 from muzero_probe.training.replay import Replay
 
 STREAMS = ("resets", "actions", "noise")

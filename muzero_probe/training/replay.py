@@ -14,7 +14,7 @@ from muzero_probe import threads
 from muzero_probe.compiled import jit
 from muzero_probe.config import TrainingConfig
 from muzero_probe.exact.elementary import power, power_of_each
-from muzero_probe.returns import n_step_return
+from muzero_probe.targets import n_step_return
 from muzero_probe.training.frames import Frames
 
 PRIORITY_FLOOR = 1e-3  # a perfectly predicted position can still be drawn

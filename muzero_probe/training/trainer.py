@@ -12,7 +12,7 @@ from muzero_probe.envs import make
 from muzero_probe.models import LearnedModel
 from muzero_probe.nets.build import build
 from muzero_probe.nets.layers import initial_vector
-from muzero_probe.streams import stream
+from muzero_probe.randomness import stream
 from muzero_probe.training.acting import Actor
 from muzero_probe.training.learner import Learner
 from muzero_probe.training.reanalyse import reanalyse

@@ -12,7 +12,7 @@ from analyses import banks, units
 from analyses.population import Agents, Population
 from analyses.settings import Bank
 from muzero_probe.probes.episodes import play
-from muzero_probe.streams import advance, uniforms
+from muzero_probe.randomness import advance, uniforms
 
 QUIET = Console(quiet=True)
 

@@ -11,8 +11,8 @@ import pytest
 
 from analyses import population
 from analyses.population import Population
-from muzero_probe import cli
 from muzero_probe.checkpoints import CheckpointError, checkpoint_path, load_checkpoint, save_checkpoint
+from muzero_probe.cli import main as cli
 from muzero_probe.config import Config
 from muzero_probe.models import LearnedModel
 from muzero_probe.search.mcts import search

@@ -26,7 +26,7 @@ from muzero_probe.probes.planning import play_planner, play_prior
 from muzero_probe.probes.prior_effect import prior_effect
 from muzero_probe.probes.value_error import PolicyError
 from muzero_probe.provenance import commit, versions
-from muzero_probe.streams import row_keys
+from muzero_probe.randomness import row_keys
 from tests.doubles import OneAtATime, OneLatent, OneState
 from tests.reference import search as reference_search
 from tests.reference import value_error as reference

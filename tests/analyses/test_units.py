@@ -162,13 +162,18 @@ def test_an_edit_makes_anew_what_it_may_change(sources: Path):
     assert touched(sources, "analyses/banks.py") == touched(sources, "analyses/population.py") == EVERYTHING
     assert touched(sources, "analyses/planning.py") == {"planning"}
     assert touched(sources, "analyses/own_policy.py") == {"own_policy", "cross_checkpoint"}
-    for file in ("muzero_probe/cli.py", "muzero_probe/training/learner.py", "analyses/stats.py", "analyses/study.py"):
+    for file in (
+        "muzero_probe/cli/main.py",
+        "muzero_probe/training/learner.py",
+        "analyses/stats.py",
+        "analyses/study.py",
+    ):
         assert touched(sources, file) == set()
 
 
 def test_all_code_that_measures_counts(sources: Path):
     """Whatever an analysis imports, but for files, settings (which count by value) and how units are kept."""
-    apart = {f"muzero_probe.{module}" for module in ("checkpoints", "provenance", "seeds")}
+    apart = {f"muzero_probe.{module}" for module in ("checkpoints", "provenance", "cli", "cli.seeds")}
     apart |= {"analyses.settings", "analyses.units", "muzero_probe", "analyses"}
     root = Path(SOURCES["analyses"]).parents[1]
     reached = {name: {m for m in closure(f"analyses.{name}") if m in SOURCES} - apart for name in EVERYTHING}

@@ -13,12 +13,12 @@ from gymnasium.utils.env_checker import check_env
 
 from muzero_probe import envs
 from muzero_probe.envs import lunar_lander
-from muzero_probe.envs.box2d_image import LayoutError
 from muzero_probe.envs.lunar_lander import (
     DeterministicLunarLander,
     LunarLander,
     ReplayedLunarLander,
 )
+from muzero_probe.envs.lunar_lander.image import LayoutError
 
 # isort: split
 from gymnasium.envs.box2d.lunar_lander import LunarLander as Original  # Box2D is loaded, without its warnings
@@ -264,7 +264,7 @@ def test_a_failed_proof_falls_back_with_one_warning(monkeypatch):
 
 
 def test_the_proof_notices_a_wrong_step(monkeypatch):
-    monkeypatch.setattr(lunar_lander.lunar_kernels, "follow", wrong(lunar_lander.lunar_kernels.follow))
+    monkeypatch.setattr(lunar_lander.physics, "follow", wrong(lunar_lander.physics.follow))
     lunar_lander.prove.cache_clear()
     with pytest.raises(LayoutError, match="do not equal Gymnasium's"):
         LunarLander()

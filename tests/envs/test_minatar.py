@@ -52,7 +52,7 @@ def test_both_serves_occur():
 def test_the_package_is_imported_when_asked_for_and_not_before(tmp_path):
     code = (
         "import sys; sys.modules['minatar'] = None\n"
-        "import muzero_probe.envs, muzero_probe.presets, muzero_probe.training.trainer, muzero_probe.cli\n"
+        "import muzero_probe.envs, muzero_probe.presets, muzero_probe.training.trainer, muzero_probe.cli.main\n"
         "sys.exit(muzero_probe.cli.main(['train', 'minatar', '--profile', 'smoke', '--root', sys.argv[1]]))"
     )
     done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True)

@@ -12,10 +12,10 @@ from muzero_probe.envs.cartpole import CartPole
 from muzero_probe.models import LearnedModel
 from muzero_probe.nets import loss
 from muzero_probe.nets.build import build
+from muzero_probe.nets.categorical import Support
 from muzero_probe.nets.layers import initial_vector
 from muzero_probe.nets.residual import Residual
 from muzero_probe.presets import preset
-from muzero_probe.support import Support
 from tests.doubles import random_batch, random_theta
 
 NETS = Residual(

@@ -14,7 +14,7 @@ from muzero_probe.envs.planted import TabularEnvironment, bandit, tree
 from muzero_probe.models import LearnedModel
 from muzero_probe.probes.episodes import Episodes
 from muzero_probe.probes.planning import play_planner, play_prior
-from muzero_probe.streams import advance, random_plans, row_keys, uniforms
+from muzero_probe.randomness import advance, random_plans, row_keys, uniforms
 from tests.doubles import Observing, OneAtATime, random_nets, random_theta
 from tests.reference import search as reference
 

@@ -12,7 +12,7 @@ from muzero_probe.envs.cartpole import CartPole
 from muzero_probe.envs.planted import TabularEnvironment, chain, tree
 from muzero_probe.models import LearnedModel
 from muzero_probe.probes.prior_effect import PriorEffect, prior_effect
-from muzero_probe.streams import random_plans, row_keys
+from muzero_probe.randomness import random_plans, row_keys
 from tests.doubles import Observing, OneAtATime, OneLatent, OneState, TrueDynamics, random_nets, random_theta
 from tests.reference import prior_effect as formulas
 from tests.reference import search as reference

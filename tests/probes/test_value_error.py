@@ -13,7 +13,7 @@ from muzero_probe.envs.planted import TabularEnvironment, bandit, chain, tree
 from muzero_probe.models import LearnedModel
 from muzero_probe.probes.policies import search_policy
 from muzero_probe.probes.value_error import PolicyError, every, exact, grow, policy_value_error
-from muzero_probe.streams import stream
+from muzero_probe.randomness import stream
 from tests.doubles import Observing, OneAtATime, OneLatent, OneState, TrueDynamics, random_nets, random_theta
 from tests.reference import search
 from tests.reference import value_error as reference

@@ -6,8 +6,8 @@ from scipy import stats
 
 from muzero_probe.envs.planted import chain
 from muzero_probe.models import TrueModel
+from muzero_probe.randomness import random_plans, row_keys
 from muzero_probe.search.leaves import NO_HORIZON, RolloutLeaf, ValueLeaf
-from muzero_probe.streams import random_plans, row_keys
 from tests.doubles import TableModel
 
 

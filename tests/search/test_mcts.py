@@ -11,9 +11,9 @@ from muzero_probe.config import SearchConfig
 from muzero_probe.envs.base import Environment
 from muzero_probe.envs.planted import TabularEnvironment, bandit, chain, tree
 from muzero_probe.models import LearnedModel, Prediction, TrueModel
+from muzero_probe.randomness import row_keys
 from muzero_probe.search.leaves import RolloutLeaf, ValueLeaf, random_plans
 from muzero_probe.search.mcts import SearchResult, partition, sample_actions, search, visit_policy
-from muzero_probe.streams import row_keys
 from tests.doubles import OnDevice, OneAtATime, TableModel, random_nets, random_theta
 from tests.reference import search as reference
 

@@ -14,8 +14,8 @@ from muzero_probe.envs.cartpole import CartPole
 from muzero_probe.envs.planted import TabularEnvironment, bandit, chain
 from muzero_probe.models import LearnedModel
 from muzero_probe.nets.mlp import Mlp
+from muzero_probe.randomness import stream
 from muzero_probe.search.mcts import search, visit_policy
-from muzero_probe.streams import stream
 from muzero_probe.training.acting import Actor
 from tests.doubles import random_nets, random_theta, treadmill
 

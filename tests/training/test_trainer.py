@@ -11,7 +11,7 @@ from muzero_probe.config import Config, ImageNetsConfig, NetsConfig, ResidualNet
 from muzero_probe.cpu import updates
 from muzero_probe.models import LearnedModel
 from muzero_probe.nets.layers import initial_vector
-from muzero_probe.streams import stream
+from muzero_probe.randomness import stream
 from muzero_probe.training.trainer import Metrics, Reached, Trainer
 from tests.doubles import tiny_training, treadmill
 

@@ -25,7 +25,7 @@ with warnings.catch_warnings():  # of SWIG, about the types of the binding
     from Box2D import _Box2D  # pyright: ignore[reportAttributeAccessIssue]
 
 from muzero_probe.compiled import jit
-from muzero_probe.envs.addresses import integers, words
+from muzero_probe.envs.lunar_lander.memory import integers, words
 
 CHUNK = 16 * 1024  # bytes of a chunk of the block allocator
 SIZE_CLASSES = 14  # block sizes that the allocator keeps lists of free blocks for

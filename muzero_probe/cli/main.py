@@ -14,13 +14,14 @@ import tyro
 from rich.console import Console
 from rich.table import Table
 
-from muzero_probe import arguments, threads
+from muzero_probe import threads
 from muzero_probe.checkpoints import ROOT, CheckpointError, resume_folder
+from muzero_probe.cli import arguments
+from muzero_probe.cli.seeds import parse_seeds, show_seeds
 from muzero_probe.config import Config, NetsConfig, ResidualNetsConfig, SearchConfig, TrainingConfig
 from muzero_probe.presets import PRESETS, SEEDS, population_size, preset
 from muzero_probe.runs import inventory, progress
 from muzero_probe.runs.run import Run, train
-from muzero_probe.seeds import parse_seeds, show_seeds
 
 PROGRAM = "muzero-probe"
 DESCRIPTION = """Trains MuZero populations and says what is there of them.

@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 from scipy import stats
 
-from muzero_probe.streams import GOLDEN, advance, mix, row_keys, stream, uniforms
+from muzero_probe.randomness import GOLDEN, advance, mix, row_keys, stream, uniforms
 
 
 def test_a_stream_depends_on_seed_purpose_and_labels_alone():

@@ -4,8 +4,8 @@ Gymnasium's `LunarLander-v3` with the engines' dispersion removed (both random n
 no wind: the deterministic variant of the study. Terrain and initial force stay random at reset.
 
 `DeterministicLunarLander` is Gymnasium's own class. `LunarLander` answers T(s, a) and R(s, a) from any
-state: it puts images of Box2D worlds back (`box2d_image`), and between them runs Gymnasium's step compiled
-(`lunar_kernels`), the physics being Box2D's own. Both are proved against Gymnasium when the first one is
+state: it puts images of Box2D worlds back (`image`), and between them runs Gymnasium's step compiled
+(`step`), the physics being Box2D's own. Both are proved against Gymnasium when the first one is
 built; where that proof fails, `lunar_lander` falls back to replaying prefixes.
 """
 
@@ -19,13 +19,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from muzero_probe import threads
-from muzero_probe.envs import lunar_kernels
 from muzero_probe.envs.base import Environment, StepResult, object_array
-from muzero_probe.envs.box2d_image import LayoutError, Memory, function
+from muzero_probe.envs.lunar_lander import step as physics
+from muzero_probe.envs.lunar_lander.image import LayoutError, Memory, function
 from muzero_probe.envs.replayed import Replayed
 
 # isort: split
-from gymnasium.envs.box2d import lunar_lander as original  # box2d_image has imported Box2D without its warnings
+from gymnasium.envs.box2d import lunar_lander as original  # `image` has imported Box2D without its warnings
 from gymnasium.utils import EzPickle
 
 NAME = "lunar_lander"
@@ -83,7 +83,7 @@ class State:
     Attributes:
         flight: the world that it is a state of.
         number: counts the flight's states; tells whether the world is in this one already.
-        lines: [n, 9] int64, its image (`box2d_image.take`).
+        lines: [n, 9] int64, its image (`image.take`).
         past: (past of the state before, action taken there), None at the start.
         observation: [8] float32.
         terminated: whether it is terminal.
@@ -121,9 +121,9 @@ class _Flight:
         self.seed = seed
         self.flat = flat
         self.game = game  # keeps the world alive
-        self.record = lunar_kernels.listen(game)
-        self.memory = Memory(game.world, self.record[lunar_kernels.STATE :])
-        self.machine = lunar_kernels.Machine(
+        self.record = physics.listen(game)
+        self.memory = Memory(game.world, self.record[physics.STATE :])
+        self.machine = physics.Machine(
             function("_ZN7b2World4StepEfii"), self.memory.world, self.record, game.helipad_y,
             self.memory.addresses, self.memory.lengths, self.memory.base, self.memory.expected,
         )  # fmt: skip
@@ -139,7 +139,7 @@ class _Flight:
         """
         observation = np.empty(8, np.float32)
         with self.lock:
-            taken, terminated, lines = lunar_kernels.follow(
+            taken, terminated, lines = physics.follow(
                 self.machine, state.lines, self.now != state.number, np.array(actions), observation, rewards, True
             )
             self.count += 1
@@ -156,7 +156,7 @@ class _Flight:
     def roll(self, state: State, plan: np.ndarray, rewards: np.ndarray) -> int:
         """Follows a plan [T] int64 from a non-terminal state; returns the number of steps until a termination."""
         with self.lock:
-            taken, _, _ = lunar_kernels.follow(
+            taken, _, _ = physics.follow(
                 self.machine, state.lines, self.now != state.number, plan, np.empty(8, np.float32), rewards, False
             )
             self.now = None

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from muzero_probe.support import Support, expectation, scale, two_hot, unscale
+from muzero_probe.nets.categorical import Support, expectation, scale, two_hot, unscale
 from tests.reference import support as reference
 
 SCALARS = [0.0, 1e-4, -1e-4, 0.5, -0.5, 1.0, -1.0, 2.5, 7.0, 33.3, -100.0, 259.0, 333.3, -2000.0, 1e5]

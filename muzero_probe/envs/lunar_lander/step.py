@@ -15,11 +15,11 @@ import numpy as np
 from numba import cfunc, types
 
 from muzero_probe.compiled import jit
-from muzero_probe.envs.addresses import call_step, doubles, floats, integers, words
-from muzero_probe.envs.box2d_image import function, restore, take
+from muzero_probe.envs.lunar_lander.image import function, restore, take
+from muzero_probe.envs.lunar_lander.memory import call_step, doubles, floats, integers, words
 
 # isort: split
-from gymnasium.envs.box2d.lunar_lander import (  # box2d_image has loaded Box2D without its warnings
+from gymnasium.envs.box2d.lunar_lander import (  # `image` has loaded Box2D without its warnings
     FPS,
     LEG_DOWN,
     MAIN_ENGINE_POWER,
@@ -173,7 +173,7 @@ class Machine(NamedTuple):
     world: int  # its address
     record: np.ndarray  # [9] int64
     helipad: float  # height of the pad
-    addresses: np.ndarray  # this and the following: a `box2d_image.Memory`
+    addresses: np.ndarray  # this and the following: a `image.Memory`
     lengths: np.ndarray
     base: np.ndarray
     expected: np.ndarray

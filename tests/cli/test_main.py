@@ -11,12 +11,13 @@ from typing import Any
 
 import pytest
 
-from muzero_probe import arguments, cli
 from muzero_probe.checkpoints import checkpoint_path, list_checkpoints, load_checkpoint
+from muzero_probe.cli import arguments
+from muzero_probe.cli import main as cli
+from muzero_probe.cli.seeds import parse_seeds, show_seeds
 from muzero_probe.config import Config
 from muzero_probe.presets import PRESETS, population_size, preset
 from muzero_probe.runs.run import Run
-from muzero_probe.seeds import parse_seeds, show_seeds
 
 SMOKE = ["train", "cartpole", "--profile", "smoke"]
 FAST = ["--search.simulations", "4", "--training.batch-size", "4", "--training.steps", "24"]

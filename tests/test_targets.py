@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from muzero_probe.returns import discounted_sums, n_step_return
+from muzero_probe.targets import discounted_sums, n_step_return
 
 OPEN = np.zeros(8, bool)
 

@@ -1,0 +1,1 @@
+"""The command lines: what they share, and `muzero-probe` itself."""
