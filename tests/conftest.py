@@ -6,6 +6,9 @@ import pytest
 
 from muzero_probe import threads
 
+# helpers whose asserts shall say what differs
+pytest.register_assert_rewrite("tests.probes.value_errors", "tests.runs.small", "tests.search.searches")
+
 threads.configure()
 
 

@@ -1,4 +1,4 @@
-"""A tiny population, trained once and only read; tests that damage files copy it."""
+"""A tiny population, trained and measured once and only read; tests that damage files copy it."""
 
 import dataclasses
 from pathlib import Path
@@ -17,12 +17,12 @@ from analyses.settings import (
     Sequences,
     Settings,
 )
+from analyses.study import ANALYSES
 from muzero_probe.checkpoints import save_checkpoint
 from muzero_probe.config import Config
 from muzero_probe.presets import preset
 from muzero_probe.training.trainer import Reached, Trainer
-
-SEEDS = [0, 1, 2]
+from tests.analyses.studies import SEEDS, run
 
 
 def train(root: Path, config: Config, seeds: list[int], *, profile: str = "smoke") -> None:
@@ -69,3 +69,12 @@ def other_config() -> Config:
     """Differs from the tiny population's in a number that nothing depends on."""
     config = preset("cartpole", "smoke")
     return dataclasses.replace(config, training=dataclasses.replace(config.training, weight_decay=0.0))
+
+
+@pytest.fixture(scope="session")
+def done(tiny: Population, settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with all tables and units of the tiny population; only read, or copied."""
+    folder = tmp_path_factory.mktemp("done")
+    for name in ANALYSES:
+        run(name, tiny, settings, folder)
+    return folder

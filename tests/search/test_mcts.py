@@ -1,23 +1,18 @@
-"""Does the batched search find what a recursive search of one tree finds, for every row in any company?"""
+"""Does the batched search find, and record, what a recursive search of one tree finds?"""
 
 from typing import Any
 
 import numpy as np
 import pytest
-from scipy import stats
 
-from muzero_probe import threads
 from muzero_probe.config import SearchConfig
-from muzero_probe.envs.base import Environment
-from muzero_probe.envs.planted import TabularEnvironment, bandit, chain, tree
-from muzero_probe.models import LearnedModel, Prediction, TrueModel
+from muzero_probe.models import LearnedModel
 from muzero_probe.randomness import row_keys
 from muzero_probe.search.leaves import RolloutLeaf, ValueLeaf, random_plans
-from muzero_probe.search.mcts import SearchResult, partition, sample_actions, search, visit_policy
+from muzero_probe.search.mcts import SearchResult, search
 from tests.doubles import OnDevice, OneAtATime, TableModel, random_nets, random_theta
 from tests.reference import search as reference
-
-LEAVES = {"value": ValueLeaf(), "rollout": RolloutLeaf(horizon=6), "long rollout": RolloutLeaf(horizon=40)}
+from tests.search.searches import LEAVES, arguments, assert_same
 
 
 def oracle(model: Any, start: Any, config: SearchConfig, *, prior: str, leaf, noise, key) -> reference.Found:
@@ -35,33 +30,6 @@ def oracle(model: Any, start: Any, config: SearchConfig, *, prior: str, leaf, no
         horizon=leaf.horizon if rolls else None,
         plan=lambda i, steps: random_plans(np.array([key]), i, steps, model.num_actions)[0].tolist(),
     )
-
-
-def arguments(model: Any, B: int, *, noise: bool, seed: int = 0) -> dict[str, Any]:
-    rng = np.random.default_rng(seed)
-    return {
-        "noise": rng.dirichlet(np.full(model.num_actions, 0.3), B) if noise else None,
-        "keys": row_keys(seed, "test", B),
-    }
-
-
-def assert_same(a: SearchResult, b: SearchResult) -> None:
-    """Bit for bit, the trees and trajectories included."""
-    assert np.array_equal(a.visits, b.visits) and np.array_equal(a.values, b.values)
-    if a.record is None or b.record is None:
-        assert a.record is b.record
-        return
-    # unused entries of a tree are initialised, so that whole arrays compare
-    for x, y in zip((*a.record.tree, *a.record[1:]), (*b.record.tree, *b.record[1:]), strict=True):
-        assert np.array_equal(x, y)
-
-
-def rows_of(result: SearchResult, rows: Any) -> SearchResult:
-    record = result.record
-    if record is not None:
-        kept = type(record.tree)(*(field[rows] for field in record.tree))
-        record = type(record)(kept, record.trajectories[rows], record.path_lengths[rows])
-    return SearchResult(result.visits[rows], result.values[rows], record)
 
 
 @pytest.mark.parametrize("noise", [False, True], ids=("plain", "noise"))
@@ -155,25 +123,6 @@ def test_search_on_the_torch_path():
         np.testing.assert_allclose(by_torch.values, compiled.values, rtol=1e-4)
 
 
-def test_a_bandit_by_hand():
-    """Priors 0.8, 0.2; rewards 1, 3; one step: worked out below with n the visits so far.
-
-    While only action 0 was met, min = max = 1 and Q(0) = 1 is left as it is. Action 1 wins when
-    0.2 c sqrt(n) > 1 + 0.8 c sqrt(n) / (1 + n), c = 1.25 + log((n + 19653) / 19652): at n = 22 it is
-    1.1737 < 1.2041, at n = 23 1.20013 > 1.20002 (without the logarithm 1.19896 < 1.19983). From then on
-    Q = 0, 1 on the normalised scale, and at n < 60 action 0's bonus 0.8 c sqrt(n) / 24 < 0.33 never makes
-    up for that.
-    """
-    env = bandit((1.0, 3.0))
-    logits = np.log(np.array([[0.8, 0.2], [0.5, 0.5]]))
-    model = TableModel(env.transitions, env.rewards, np.zeros(2), logits)
-    for simulations, visits in ((1, [1, 0]), (23, [23, 0]), (24, [23, 1]), (60, [23, 37])):
-        config = SearchConfig(simulations=simulations, discount=0.9)
-        found = search(model, np.zeros(1, int), config, leaf=RolloutLeaf(horizon=1), keys=row_keys(0, "t", 1))
-        assert found.visits.tolist() == [visits]
-        assert found.values[0] == pytest.approx((visits[0] + 3 * visits[1]) / simulations)
-
-
 def test_noise_is_mixed_into_the_root_alone():
     model = TableModel.random(np.random.default_rng(0), states=30, actions=3)
     noise = np.random.default_rng(1).dirichlet(np.ones(3), 4)
@@ -188,52 +137,6 @@ def test_noise_is_mixed_into_the_root_alone():
         leaf = noisy.record.tree.priors[:, 1]  # of the state behind the first action, whichever noise there is
         first = model.transitions[starts, noisy.record.trajectories[:, 0, 0]]
         np.testing.assert_allclose(leaf, [reference.softmax(list(row)) for row in model.logits[first]], atol=1e-6)
-
-
-SEARCHES = [(prior, leaf, noise) for prior in ("policy", "uniform") for leaf in LEAVES for noise in (False, True)]
-
-
-@pytest.mark.parametrize(("prior", "leaf", "noise"), SEARCHES[::2] + SEARCHES[1::4])
-def test_a_row_is_searched_alike_in_any_company(prior: Any, leaf: str, noise: bool):
-    nets = random_nets()
-    B = 23
-    rng = np.random.default_rng(2)
-    observations = rng.normal(size=(B, nets.observation)).astype(np.float32)
-    theta = random_theta(nets)
-    given = arguments(TableModel.random(rng, states=2, actions=3), B, noise=noise)
-
-    def run(rows: np.ndarray, observed: np.ndarray = observations) -> SearchResult:
-        model = LearnedModel(nets, theta, np.zeros(len(rows), int))
-        chosen = {name: None if x is None else x[rows] for name, x in given.items()}
-        config = SearchConfig(simulations=17)
-        return search(model, observed[rows], config, prior=prior, leaf=LEAVES[leaf], record=True, **chosen)
-
-    everyone = np.arange(B)
-    whole = run(everyone)
-    assert_same(run(everyone), whole)
-    order = rng.permutation(B)
-    assert_same(run(order), rows_of(whole, order))
-    for rows in (np.array([4]), np.array([22, 3]), np.arange(7), np.arange(5, 22)):
-        assert_same(run(rows), rows_of(whole, rows))
-    others = observations.copy()
-    kept = everyone % 4 == 1
-    others[~kept] = 100 * rng.normal(size=(int((~kept).sum()), nets.observation))
-    assert_same(rows_of(run(everyone, others), kept), rows_of(whole, kept))
-
-
-def test_the_number_of_threads_does_not_matter(restored_threads: None):
-    nets = random_nets()
-    B = 31
-    observations = np.random.default_rng(0).normal(size=(B, nets.observation)).astype(np.float32)
-    model = LearnedModel(nets, random_theta(nets, seeds=4), np.repeat(np.arange(4), [20, 1, 3, 7]))
-    results = []
-    for count in (1, 2, 3):
-        threads.configure(count)
-        given = arguments(model, B, noise=True)
-        config = SearchConfig(simulations=15)
-        results.append(search(model, observations, config, leaf=LEAVES["rollout"], record=True, **given))
-    assert_same(results[0], results[1])
-    assert_same(results[0], results[2])
 
 
 @pytest.mark.parametrize("leaf", LEAVES.values(), ids=LEAVES.keys())
@@ -275,138 +178,6 @@ def test_a_short_search_is_the_beginning_of_a_longer_one():
         found[n] = record
     assert np.array_equal(found[8].trajectories, found[30].trajectories[:, :8])
     assert np.array_equal(found[8].path_lengths, found[30].path_lengths[:, :8])
-
-
-class Learned(TrueModel):
-    """The true dynamics as a model that was learned perfectly: it sees observations and has latents of its own."""
-
-    def __init__(self, env: Environment) -> None:
-        super().__init__(env)
-
-    def rows(self, selection: Any) -> "Learned":
-        return Learned(self.env)
-
-    def root(self, inputs: np.ndarray) -> Prediction:
-        # observations are one-hot; a latent is the negative of the state
-        found = super().root(inputs.argmax(-1))
-        return found._replace(states=-found.states)
-
-    def step(self, states: np.ndarray, actions: np.ndarray) -> Prediction:
-        found = super().step(-states, actions)
-        return found._replace(states=-found.states)
-
-    def rollout(self, states: np.ndarray, plans: np.ndarray) -> np.ndarray:
-        return super().rollout(-states, plans)
-
-
-@pytest.mark.parametrize("env", [chain(3), tree(3, 2), tree(2, 3), bandit()], ids=lambda env: env.name)
-@pytest.mark.parametrize("leaf", LEAVES.values(), ids=LEAVES.keys())
-def test_the_true_dynamics_as_learned_model_give_the_same_tree(env: TabularEnvironment, leaf: Any):
-    B = 11
-    states = np.random.default_rng(0).choice(np.flatnonzero(~env.terminal), B)
-    config = SearchConfig(simulations=40, discount=0.9)
-    given = {"leaf": leaf, "keys": row_keys(0, "test", B), "record": True}
-    assert_same(
-        search(Learned(env), env.observe(states), config, **given), search(TrueModel(env), states, config, **given)
-    )
-
-
-@pytest.mark.parametrize("depth", [2, 3])
-def test_search_finds_the_best_plan_of_the_planted_tree(depth: int):
-    """Every inner step deceives, so only who looks to the end prefers the right first action."""
-    env = tree(depth)
-    found = search(
-        TrueModel(env), np.zeros(4, int), SearchConfig(simulations=400, discount=1.0),
-        prior="uniform", leaf=RolloutLeaf(horizon=depth), keys=row_keys(0, "test", 4),
-    )  # fmt: skip
-    best = np.argmax([env.rollout(np.zeros(2**depth, int), plans_of(depth))[0].sum(1).reshape(2, -1).max(1)])
-    assert (found.visits.argmax(1) == best).all()
-    assert (found.visits.max(1) > 200).all()
-
-
-def plans_of(depth: int) -> np.ndarray:
-    return np.array([[(i >> (depth - 1 - k)) & 1 for k in range(depth)] for i in range(2**depth)])
-
-
-def test_terminal_states_are_absorbing_in_a_true_model_s_tree():
-    env = chain(2)
-    nets = random_nets(observation=3, actions=2)
-    predictor = LearnedModel(nets, random_theta(nets), np.zeros(1, int))
-    config = SearchConfig(simulations=50, discount=1.0, c1=50.0)  # tries every action again and again
-    result = search(TrueModel(env, predictor), np.array([1]), config, record=True)
-    assert result.record is not None
-    built = result.record.tree
-    end = built.children[0, 0, 1]  # the step to the right pays 1 and ends the episode
-    assert built.rewards[0, end] == 1
-    assert built.visits[0, 0, 1] > 5 and built.visits[0, end].sum() > 5
-    assert built.totals[0, 0, 1] == built.visits[0, 0, 1]  # each return is exactly 1: nothing comes after
-    assert not built.totals[0, end].any()
-
-
-def test_partition_covers_the_rows_by_their_number_alone():
-    for rows in [*range(1, 40), 192, 193, 384, 385, 5000]:
-        parts = partition(rows)
-        sizes = [part.stop - part.start for part in parts]
-        assert [part.start for part in parts] == [0, *np.cumsum(sizes)[:-1]]
-        assert sum(sizes) == rows and max(sizes) <= 192 and max(sizes) - min(sizes) <= 1
-        assert min(sizes) >= (2 if rows > 1 else 1)
-        assert len(parts) % 2 == 0 or rows < 4
-    assert len(partition(100, part_rows=10)) == 10
-
-
-def test_parts_change_nothing(monkeypatch: pytest.MonkeyPatch):
-    nets = random_nets()
-    observations = np.random.default_rng(0).normal(size=(40, nets.observation)).astype(np.float32)
-    model = LearnedModel(nets, random_theta(nets, seeds=2), np.repeat([0, 1], [25, 15]))
-    config = SearchConfig(simulations=10)
-    given = {"leaf": LEAVES["rollout"], "record": True, **arguments(model, 40, noise=True)}
-    whole = search(model, observations, config, **given)
-    from muzero_probe.search import mcts
-
-    monkeypatch.setattr(mcts, "partition", lambda rows: [slice(0, 1), slice(1, 18), slice(18, rows)])
-    assert_same(search(model, observations, config, **given), whole)
-
-
-@pytest.mark.parametrize("temperature", [1.0, 0.5, 0.25])
-def test_visit_policy_equals_formula(temperature: float):
-    visits = np.array([[3, 1, 0], [10, 25, 15], [0, 0, 7], [1, 1, 1]])
-    powers = [[int(n) ** int(1 / temperature) for n in row] for row in visits]
-    expected = [[p / sum(row) for p in row] for row in powers]
-    found = visit_policy(visits, temperature)
-    np.testing.assert_allclose(found, expected, rtol=1e-12)
-    assert (found[visits == 0] == 0).all()
-    np.testing.assert_allclose(visit_policy(visits[0], temperature), expected[0], rtol=1e-12)
-
-
-def test_visit_policy_of_huge_counts_and_low_temperatures():
-    visits = np.array([[10**9, 10**9 // 2, 0], [5, 4, 3]])
-    found = visit_policy(visits, 0.25)
-    np.testing.assert_allclose(found[0], [16 / 17, 1 / 17, 0], rtol=1e-9)
-    np.testing.assert_allclose(visit_policy(visits, 1e-3), [[1, 0, 0], [1, 0, 0]], atol=1e-9)
-    assert np.isfinite(visit_policy(visits.astype(np.int32), 1e-3)).all()
-    np.testing.assert_allclose(visit_policy(visits.astype(np.int32), 1.0).sum(1), 1, rtol=1e-12)
-
-
-@pytest.mark.parametrize("temperature", [0.0, -1.0])
-def test_visit_policy_refuses_impossible_temperatures(temperature: float):
-    with pytest.raises(ValueError, match="it must be positive"):
-        visit_policy(np.array([1, 2]), temperature)
-
-
-def test_actions_are_sampled_as_often_as_the_policy_says():
-    policy = np.array([0.5, 0.0, 0.3, 0.2])
-    draws = np.random.default_rng(0).random(40_000)
-    actions = sample_actions(np.tile(policy, (len(draws), 1)), draws)
-    counts = np.bincount(actions, minlength=4)
-    assert counts[1] == 0
-    assert stats.chisquare(counts[policy > 0], len(draws) * policy[policy > 0]).pvalue > 1e-3
-
-
-@pytest.mark.parametrize("policy", [[0.0, 1.0, 0.0], [0.0, 0.4, 0.6], [0.7, 0.3, 0.0], [0.1] * 10 + [0.0]])
-def test_impossible_actions_are_never_sampled(policy: list[float]):
-    draws = np.array([0.0, 1e-300, 0.5, 1 - 2**-53])
-    actions = sample_actions(np.tile(policy, (4, 1)), draws)
-    assert (np.array(policy)[actions] > 0).all()
 
 
 def test_wrong_arguments_are_refused():
