@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from muzero_probe.checkpoints import list_checkpoints, load_latest_resume
-from muzero_probe.cli import main
+from muzero_probe.cli.main import main
 from muzero_probe.runs.run import Run
 from tests.runs.small import EVERY, STEPS, Stopped, assert_same, go, interrupted, run_at, stop_at, weights
 
@@ -134,7 +134,8 @@ def test_killed_at_several_moments(tmp_path: Path, capfd: pytest.CaptureFixture)
     words = ["train", "cartpole", "--profile", "smoke", "--resume-minutes", "0", "--metrics-every", str(EVERY)]
     words += ["--training.steps", "1200", "--training.checkpoints", "0", "400", "1200", "--training.batch-size", "4"]
     words += ["--search.simulations", "4", "--nets.latent", "8", "--nets.hidden", "8", "--root"]
-    command = [sys.executable, "-W", "error", "-c", "import sys; from muzero_probe.cli import main; sys.exit(main())"]
+    program = "import sys; from muzero_probe.cli.main import main; sys.exit(main())"
+    command = [sys.executable, "-W", "error", "-c", program]
     run = run_at(tmp_path / "killed", steps=1200, checkpoints=(0, 400, 1200))
     moments = [
         (run.folder / "seed_000", "step_00000000.*"),  # before any state; the other seed may lack its file
