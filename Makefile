@@ -22,8 +22,8 @@ redraw: analyses
 	$(BIN)/python -m analyses.claims $(select)
 
 study: .venv/run
-	$(BIN)/python -m figures --profile study --agent paper/cartpole --agent desk/lunar_lander --agent desk/minatar \
-	  --agent desk/breakout
+	$(BIN)/python -m figures --profile study --agent paper/cartpole --agent desk/lunar_lander --agent desk/breakout \
+	  --agent desk/minatar
 
 analyses: train-seeds
 	$(BIN)/python -m analyses $(select) $(seeds) --device $(DEVICE)
@@ -56,9 +56,9 @@ clean:
 
 .venv/run: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable .
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable .[study]
 	touch $@
 
 .venv/test .venv/check .venv/bench .venv/minatar: .venv/%: .venv/run
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable .[$*]
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable .[study,$*]
 	touch $@

@@ -1,20 +1,24 @@
 """`python -m analyses [NAME...]`: measures a population and writes its tables."""
 
+import dataclasses
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import tyro
 from rich.console import Console
 
-from analyses import population, study
-from analyses.settings import SETTINGS, Settings, settings
-from muzero_probe import threads
+from analyses.harness import checkpoints, probed, study
+from analyses.harness.population import Population, PopulationError
+from analyses.harness.registry import questions, settings, settings_type
+from analyses.tables import TableError
+from muzero_probe import agents, threads
 from muzero_probe.checkpoints import ROOT, CheckpointError
 from muzero_probe.cli import arguments
 from muzero_probe.cli.seeds import parse_seeds
+from muzero_probe.engine import check_device
 
 PROGRAM = "python -m analyses"
 
@@ -27,9 +31,9 @@ class Arguments:
     """
 
     names: Annotated[tuple[str, ...], tyro.conf.Positional] = ()
-    """Analyses to make: returns, own_policy, sequences, cross_checkpoint, prior_effect, planning; all by default."""
+    """Analyses to make; all by default."""
     agent: str = "cartpole"
-    """Agent of the population."""
+    """Agent to measure: a name, a file that defines one, or MODULE:FUNCTION for agents trained elsewhere."""
     profile: str = "quick"
     """Profile of the population."""
     seeds: str | None = None
@@ -37,65 +41,78 @@ class Arguments:
     jobs: int = field(default_factory=threads.cores)
     """Units measured side by side, a process each; with 1 the threads of this process share every unit."""
     device: str = "cpu"
-    """torch device of the nets."""
+    """Device of the nets: cpu, cuda, cuda:1 and so on."""
     root: Path = ROOT
     """Folder of the checkpoints."""
     tables: Path = Path("analyses/tables")
     """Folder of the tables."""
     units: Path = Path("analyses/units")
     """Folder of the finished units of work."""
-    settings: Annotated[Settings, tyro.conf.arg(name="")] = field(default_factory=Settings)
 
     def __post_init__(self) -> None:
         """Refuses unknown names and impossible values."""
         for name in self.names:
-            if name not in study.ANALYSES:
-                raise ValueError(f"analysis {name!r} is unknown: {', '.join(study.ANALYSES)}")
+            if name not in questions():
+                raise ValueError(f"analysis {name!r} is unknown: {', '.join(questions())}")
         if self.jobs < 1:
             raise ValueError(f"jobs is {self.jobs}, at least 1 is needed")
-        arguments.check_device(self.device)
+        check_device(self.device)
 
 
-def _defaults(words: Sequence[str]) -> Arguments:
-    agent = arguments.option(words, "--agent") or "cartpole"
-    profile = arguments.option(words, "--profile") or "quick"
-    known = profile in SETTINGS.get(agent, {})
-    return Arguments(settings=settings(agent, profile) if known else Settings())
+def _defaults(words: Sequence[str]) -> Any:
+    """Returns the arguments with the settings of the agent and profile that the words name."""
+    reference = arguments.option(words, "--agent") or "cartpole"
+    if ":" in reference:
+        own = probed.load(reference).analyses
+    else:
+        own = agents.load(reference).profile(arguments.option(words, "--profile") or "quick").analyses
+    section = Annotated[settings_type(), tyro.conf.arg(name="")]
+    kind = dataclasses.make_dataclass(
+        "Arguments", [("settings", section)], bases=(Arguments,), frozen=True, kw_only=True
+    )
+    kind.__doc__ = Arguments.__doc__
+    return kind(settings=settings(own))
+
+
+def _parse(words: Sequence[str]) -> tuple[Any, tuple[int, ...] | None]:
+    default = _defaults(words)
+    given = arguments.parse(type(default), words, program=PROGRAM, defaults=lambda _: default)
+    return given, None if given.seeds is None else parse_seeds(given.seeds)
+
+
+def _measure(asked: tuple[Any, tuple[int, ...] | None]) -> int:
+    given, seeds = asked
+    threads.configure()
+    population: Population
+    if ":" in given.agent:
+        population = probed.find(given.agent, seeds)
+    else:
+        population = checkpoints.find(given.root, given.profile, agents.load(given.agent), seeds)
+    for name in given.names or questions():
+        if reason := study.why_not(name, population):
+            print(f"{PROGRAM}: left out: {reason}", file=sys.stderr)
+            continue
+        path = study.run(
+            name,
+            population,
+            given.settings,
+            folder=given.tables,
+            cache=given.units,
+            jobs=given.jobs,
+            device=given.device,
+            console=Console(stderr=True),
+        )
+        print(path, flush=True)
+    return 0
 
 
 def main(words: Sequence[str] | None = None) -> int:
     """Runs the command and returns its exit code: 1 for trouble with files, 2 for an impossible command."""
-    try:
-        given = arguments.parse(
-            Arguments, sys.argv[1:] if words is None else words, program=PROGRAM, defaults=_defaults
-        )
-        settings(given.agent, given.profile)  # refuses what has none
-        chosen = None if given.seeds is None else parse_seeds(given.seeds)
-    except ValueError as error:
-        return _trouble(error, 2)
-    threads.configure()
-    try:
-        found = population.find(given.root, given.profile, given.agent, chosen)
-        for name in given.names or study.ANALYSES:
-            path = study.run(
-                name,
-                found,
-                given.settings,
-                tables=given.tables,
-                folder=given.units,
-                jobs=given.jobs,
-                device=given.device,
-                console=Console(stderr=True),
-            )
-            print(path, flush=True)
-    except (CheckpointError, ImportError, OSError, MemoryError) as error:
-        return _trouble(error, 1)
-    return 0
-
-
-def _trouble(error: Exception, code: int) -> int:
-    print(f"{PROGRAM}: {' '.join(str(error).split())}", file=sys.stderr)
-    return code
+    given = sys.argv[1:] if words is None else list(words)
+    return arguments.run(
+        PROGRAM, lambda: _parse(given), _measure, troubles=(CheckpointError, PopulationError, TableError, ValueError),
+        interrupted="interrupted; the same command goes on with the finished units",
+    )  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -6,16 +6,27 @@ against the standard error.
 """
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import tyro
 
-from analyses import stats
+from analyses import stats, tables
+from analyses.tables import Column, TableError, require
+from muzero_probe.cli import arguments
 
-TABLES = ("returns", "own_policy", "sequences", "cross_checkpoint", "prior_effect", "planning")
+PROGRAM = "python -m analyses.claims"
+
+COLUMNS = {
+    "claim": Column("int", "", "number of the claim, see docs/protocol.md"),
+    "quantity": Column("word", "", "what is averaged over seeds"),
+    "step": Column("int", "updates", "training step"),
+    "mean": Column("float", "", "mean over seeds, in the quantity's unit"),
+    "se": Column("float", "", "standard error of the mean"),
+    "n": Column("int", "", "seeds"),
+}
 
 CLAIMS = {
     1: "Planning makes MuZero play better than its policy prior throughout training",
@@ -34,11 +45,11 @@ CLAIMS = {
 Found = tuple[int, str, int, Any]  # claim, quantity, training step, series of values by seed
 
 
-def evidence(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+def evidence(found: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     """What the tables of one agent say about each claim.
 
     Args:
-        tables: the six tables by name.
+        found: tables by name; what is missing makes its claims missing.
 
     Returns:
         Columns claim, quantity, step, mean, se, n; errors in reward units, returns undiscounted.
@@ -47,26 +58,20 @@ def evidence(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
         TableError: if a table lacks a column.
     """
     rows = []
-    parts = (
-        _returns(tables["returns"]),
-        _own_policy(tables["own_policy"]),
-        _sequences(tables["sequences"]),
-        _cross_checkpoint(tables["cross_checkpoint"]),
-        _prior_effect(tables["prior_effect"]),
-        _planning(tables["planning"], tables["returns"]),
-    )
-    for part in parts:
-        for claim, quantity, step, values in part:
+    for name, quantities in TABLES.items():
+        if name not in found:
+            continue
+        others = (found["returns"],) if name == "planning" and "returns" in found else ()
+        for claim, quantity, step, values in quantities(found[name], *others):
             table = values.rename("value").reset_index().assign(step=step)
-            found = stats.across_seeds(table, "value", by=["step"]).assign(claim=claim, quantity=quantity)
-            rows.append(found)
+            rows.append(stats.across_seeds(table, "value", by=["step"]).assign(claim=claim, quantity=quantity))
     joined = pd.concat(rows, ignore_index=True).sort_values("claim", kind="stable", ignore_index=True)
     return joined.loc[:, ["claim", "quantity", "step", "mean", "se", "n"]]
 
 
 def _by_seed(table: Any, value: str, columns: list[str]) -> Any:
     """Frame of values [seed, setting]; settings are the combinations of `columns`."""
-    stats.require(table, ["seed", value, *columns])
+    require(table, ["seed", value, *columns])
     return table.pivot(index="seed", columns=columns, values=value).sort_index(axis=1)
 
 
@@ -84,7 +89,7 @@ def _returns(table: Any) -> Iterator[Found]:
 
 def _own_policy(table: Any) -> Iterator[Found]:
     longest = int(table["horizon"].max())
-    stats.require(table, ["foreseen", "invented"])
+    require(table, ["foreseen", "invented"])
     # only where every step from a live state earns the same does a reward tell of terminations
     told = [
         (column, what)
@@ -113,7 +118,8 @@ def _sequences(table: Any) -> Iterator[Found]:
         yield 4, f"error, {tenth} unlikeliest - {tenth} likeliest sequences", step, unlikely - likely
         # a peaked policy leaves most ranks without any probability, ordered by chance
         yield 4, "error, mean of the other sequences - likeliest", step, by.drop(columns=1).mean(axis=1) - by[1]
-        correlation = by.T.corrwith(pd.Series(by.columns, index=by.columns), method="spearman")
+        varied = by[by.nunique(axis=1) > 1]  # where all sequences err alike there is no correlation
+        correlation = varied.T.corrwith(pd.Series(by.columns, index=by.columns), method="spearman").reindex(by.index)
         yield 5, "rank correlation of error and rank", step, correlation
 
 
@@ -123,6 +129,8 @@ def _cross_checkpoint(table: Any) -> Iterator[Found]:
     for step, of_model in _steps(rows):
         by = _by_seed(of_model, "error", ["policy_step"])
         others = by.drop(columns=step)
+        if others.empty:
+            continue
         best = int(others.mean().idxmin())
         yield 6, "error, best other policy - own policy", step, by[best] - by[step]
         if step < last:
@@ -137,16 +145,16 @@ def _prior_effect(table: Any) -> Iterator[Found]:
             yield 11, f"{name}, uniform - policy prior, {most} simulations", step, by["uniform"] - by["policy"]
 
 
-def _planning(table: Any, returns: Any) -> Iterator[Found]:
-    """The prior alone is that of Figure 2, whose episodes are more than a planner's."""
-    alone = returns[returns["policy"] == "prior"]
-    planned = table[table["model"] != "none"]
+def _planning(table: Any, returns: Any = None) -> Iterator[Found]:
+    """The prior alone is that of Figure 2, whose episodes are more than a planner's, where there is that table."""
+    alone = table[table["model"] == "no search"] if returns is None else returns[returns["policy"] == "prior"]
+    planned = table[table["model"] != "no search"]
     budgets = sorted(int(b) for b in planned["simulations"].unique())
     for step, rows in _steps(planned):
         prior_alone = alone[alone["step"] == step].set_index("seed")["return_mean"].reindex(rows["seed"].unique())
         by = _by_seed(rows, "return_mean", ["simulations", "model", "prior"])
         for budget in budgets:
-            learned, true = by[budget, "learned"], by[budget, "true"]
+            learned, true = by[budget, "learned"], by[budget, "real"]
             note = f"{budget} simulations"
             yield 8, f"return, uniform prior, true - learned model, {note}", step, true["uniform"] - learned["uniform"]
             yield (
@@ -159,6 +167,16 @@ def _planning(table: Any, returns: Any) -> Iterator[Found]:
             yield 9, f"return, policy prior, true model - prior alone, {note}", step, true["policy"] - prior_alone
             gap = (learned["policy"] - learned["uniform"]) - (true["policy"] - true["uniform"])
             yield 10, f"policy - uniform prior, learned - true model, {note}", step, gap
+
+
+TABLES = {
+    "returns": _returns,
+    "own_policy": _own_policy,
+    "sequences": _sequences,
+    "cross_checkpoint": _cross_checkpoint,
+    "prior_effect": _prior_effect,
+    "planning": _planning,
+}
 
 
 def show(found: pd.DataFrame) -> str:
@@ -181,34 +199,42 @@ def _rounded(x: float, digits: int) -> str:
     return f"{float(f'{x:.{digits}g}'):g}"
 
 
-def _read(path: Path) -> pd.DataFrame:
-    try:
-        # the model "none" is a word, not an empty cell
-        table = pd.read_csv(path, keep_default_na=False, na_values=["", "nan"])
-    except ValueError as error:
-        raise ValueError(f"{path} is no CSV table: {error}") from None
-    table.attrs["source"] = str(path)
-    return table
+@dataclass(frozen=True, kw_only=True)
+class Arguments:
+    """Prints what a population's tables say about the paper's claims, and writes it beside them."""
+
+    profile: str = "quick"
+    """Profile whose tables are read; that of agents trained elsewhere is foreign."""
+    agent: str = "cartpole"
+    """Agent whose tables are read: its name, or the file that defines it."""
+    tables: Path = Path("analyses/tables")
+    """Folder of the tables."""
 
 
-def main(*, profile: str = "quick", agent: str = "cartpole", tables: Path = Path("analyses/tables")) -> int:
-    """Prints what the tables say about the paper's claims, and writes it beside them.
-
-    Args:
-        profile: the profile whose tables are read.
-        agent: the agent whose tables are read.
-        tables: the folder of the tables.
-    """
-    folder = tables / profile / agent
-    try:
-        found = evidence({name: _read(folder / f"{name}.csv") for name in TABLES})
-    except (OSError, ValueError) as error:
-        print(f"python -m analyses.claims: {error}", file=sys.stderr)
-        return 1
-    found.to_csv(folder / "claims.csv", index=False, float_format="%.6g", na_rep="nan")
+def _show(given: Arguments) -> int:
+    agent = Path(given.agent).stem if given.agent.endswith(".py") else given.agent
+    folder = given.tables / given.profile / agent
+    paths = {name: folder / f"{name}.csv" for name in TABLES}
+    there = {name: tables.read(path) for name, path in paths.items() if path.is_file()}
+    if not there:
+        raise TableError(f"{folder}: there are no tables, make them with `python -m analyses`")
+    for name in sorted(paths.keys() - there.keys()):
+        print(f"{PROGRAM}: left out: there is no table {paths[name]}", file=sys.stderr)
+    found = evidence(there)
+    first = next(iter(there.values())).attrs["provenance"]
+    provenance = {name: first[name] for name in ("agent", "title", "profile", "repeats", "commit")}
+    tables.write(folder / "claims.csv", found, COLUMNS, provenance)
     print(show(found))
     return 0
 
 
+def main(words: Sequence[str] | None = None) -> int:
+    """Runs the command and returns its exit code: 1 for trouble with files, 2 for an impossible command."""
+    given = sys.argv[1:] if words is None else list(words)
+    return arguments.run(
+        PROGRAM, lambda: arguments.parse(Arguments, given, program=PROGRAM), _show, troubles=(TableError,)
+    )
+
+
 if __name__ == "__main__":
-    sys.exit(tyro.cli(main, prog="python -m analyses.claims"))
+    sys.exit(main())

@@ -3,23 +3,44 @@
 Eq 7 at h = K with the model of one checkpoint, in states of its own policy, and pi_MuZero of every checkpoint.
 """
 
-import pandas as pd
+from dataclasses import dataclass
+from typing import Any
 
-from analyses.own_policy import against, means
-from analyses.population import Agents
-from analyses.settings import CrossCheckpoint
-from analyses.units import Unit
+from analyses.harness.agents import Agents, Inputs
+from analyses.harness.settings import at_least_one, check_samples
+from analyses.own_policy import ERRORS, against, means
+from analyses.tables import Column
+
+FIGURE = 5
+BANK = True
+EVERY_CHECKPOINT = True  # a row of one is measured with all of them
+COLUMNS = {
+    "policy_step": Column("int", "updates", "training step of the behaving policy"),
+    "horizon": Column("int", "steps", "horizon h"),
+    **ERRORS,
+}
 
 
-def measure(
-    agents: Agents, own: CrossCheckpoint, *, bank: Unit, others: dict[int, Agents], **_: object
-) -> pd.DataFrame:
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Figure 5."""
+
+    states: int = 8
+    """States per seed, from the bank of the model's checkpoint."""
+    samples: int = 0
+    """Action sequences per state; 0 takes the exact expectation over all of them."""
+
+    def __post_init__(self) -> None:
+        at_least_one(self, "cross_checkpoint", "states")
+        check_samples("cross_checkpoint", self.samples)
+
+
+def measure(agents: Agents, settings: Settings, inputs: Inputs) -> list[dict[str, Any]]:
     """Returns a row per seed and behaving checkpoint."""
-    K = agents.config.training.unroll_steps
     rows = []
-    for policy_step, behaving in others.items():
-        errors, row_seeds = against(agents, behaving, own, bank)
-        for index, seed in enumerate(agents.seeds):
-            columns = means(errors, row_seeds == index, K)
-            rows.append({"seed": seed, "step": agents.step, "policy_step": policy_step, "horizon": K, **columns})
-    return pd.DataFrame(rows)
+    for policy_step, behaving in inputs.checkpoints.items():
+        errors, row_seeds = against(agents, behaving, settings.states, settings.samples, inputs.bank)
+        for seed, of_seed in agents.each(row_seeds):
+            columns = means(errors, of_seed, agents.horizon)
+            rows.append({"seed": seed, "policy_step": policy_step, "horizon": agents.horizon, **columns})
+    return rows

@@ -1,98 +1,99 @@
 """How much does planning with the model improve the policy? (Fig 7)
 
-{learned, true} model x {policy, uniform} prior against the number of simulations, and the prior alone. A seed's
-episodes start alike at every checkpoint: checkpoints are compared on the same starts, and the planner with the true
+{learned, real} model x {policy, uniform} prior against the number of simulations, and the prior alone. A seed's
+episodes start alike at every checkpoint: checkpoints are compared on the same starts, and the planner with the real
 model and the uniform prior, the dearest, which owes nothing to the agent, plays once for all checkpoints.
 """
 
 import dataclasses
-from collections.abc import Iterator
-from functools import partial
-from pathlib import Path
+from dataclasses import dataclass
+from typing import Any
 
-import pandas as pd
-
-from analyses.banks import starts_and_keys
-from analyses.population import Agents, Population
-from analyses.settings import Planning
-from analyses.units import Unit, write_rows
-from muzero_probe.envs import make
+from analyses.harness.agents import Agents, Inputs
+from analyses.harness.settings import at_least_one, check_ascending
+from analyses.tables import Column
+from muzero_probe.models.true import TrueModel
 from muzero_probe.probes.episodes import Episodes
-from muzero_probe.probes.planning import PlanningModel, play_planner, play_prior
+from muzero_probe.probes.planning import play_planner, play_prior
 from muzero_probe.search.mcts import Prior
 
-OF_THE_AGENT: tuple[tuple[PlanningModel, Prior], ...] = (
+FIGURE = 7
+COLUMNS = {
+    "model": Column("word", "", "model that is planned with: learned, real, or no search"),
+    "prior": Column("word", "", "prior of the search: policy or uniform"),
+    "simulations": Column("int", "", "simulations per step; 0 without search"),
+    "return_mean": Column("float", "reward", "undiscounted return, mean over the episodes"),
+    "episodes": Column("int", "", "episodes of a seed and planner"),
+}
+OF_THE_AGENT: tuple[tuple[str, Prior], ...] = (
     ("learned", "policy"),
     ("learned", "uniform"),
-    ("true", "policy"),
+    ("real", "policy"),
 )  # model, prior
 
 
-def free_search(population: Population, own: Planning, seeds: tuple[int, ...], folder: Path) -> Unit:
-    """The episodes of the true model with the uniform prior, as a unit of work."""
-    config = population.config
-    return Unit(
-        name="planning",
-        label=f"{population.profile}_{population.agent}_{seeds[0]:03d}-{seeds[-1]:03d}_free",
-        measure=partial(_measure_free_search, population, own, seeds),
-        depends=(
-            {"episodes": own.episodes, "horizon": own.horizon, "budgets": own.budgets},
-            config.environment,
-            vars(config.search),
-            seeds,
-        ),
-        folder=folder,
-        write=write_rows,
-        suffix=".csv",
-    )
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Figure 7."""
+
+    seeds: int = 0
+    """Seeds of the population that plan, lowest first; 0 takes all."""
+    episodes: int = 3
+    """Episodes per seed and planner."""
+    steps: tuple[int, ...] = ()
+    """Checkpoints; by default all."""
+    horizon: int = 16
+    """Planning horizon, steps from the root."""
+    budgets: tuple[int, ...] = (4, 8, 16, 32, 64, 128)
+    """Simulations per step."""
+
+    def __post_init__(self) -> None:
+        at_least_one(self, "planning", "episodes", "horizon")
+        if self.seeds < 0:
+            raise ValueError(f"planning.seeds is {self.seeds}, it must be 0 (all) or more")
+        check_ascending("planning.steps", self.steps, least=0)
+        check_ascending("planning.budgets", self.budgets, least=1, empty=False)
 
 
-def measure(agents: Agents, own: Planning, *, shared: Unit, **_: object) -> pd.DataFrame:
-    """Returns a row per seed, planner and number of simulations; all play from the same starts.
-
-    Args:
-        agents: some seeds at one step.
-        own: settings.
-        shared: `free_search` of these seeds.
-    """
-    starts, keys, row_seeds = starts_and_keys(agents.seeds, "planning", own.episodes)
-    model = agents.model(row_seeds)
-    rows = list(_rows(play_prior(agents.env, model, starts, keys), agents.seeds, own, "none", "policy", 0))
-    for plans_with, prior in OF_THE_AGENT:
-        for budget in own.budgets:
-            search = dataclasses.replace(agents.config.search, simulations=budget)
-            episodes = play_planner(
-                agents.env, model, starts, search, model=plans_with, prior=prior, horizon=own.horizon, keys=keys
-            )
-            rows += _rows(episodes, agents.seeds, own, plans_with, prior, budget)
-    free = pd.read_csv(shared.path, dtype={"model": str})  # the model "true" is a word, not a truth value
-    table = pd.concat([pd.DataFrame(rows), free])
-    table.insert(1, "step", agents.step)
-    return table
-
-
-def _measure_free_search(population: Population, own: Planning, seeds: tuple[int, ...]) -> pd.DataFrame:
-    env = make(population.config.environment)
-    starts, keys, _ = starts_and_keys(seeds, "planning", own.episodes)
+def measure_once(agents: Agents, settings: Settings) -> list[dict[str, Any]]:
+    """Returns the rows of the real model with the uniform prior, the same at all checkpoints."""
+    starts, keys, _ = agents.episodes("planning", settings.episodes)
     rows = []
-    for budget in own.budgets:
-        search = dataclasses.replace(population.config.search, simulations=budget)
-        episodes = play_planner(
-            env, None, starts, search, model="true", prior="uniform", horizon=own.horizon, keys=keys
-        )
-        rows += _rows(episodes, seeds, own, "true", "uniform", budget)
-    return pd.DataFrame(rows)
+    for budget in settings.budgets:
+        search = dataclasses.replace(agents.search, simulations=budget)
+        model = TrueModel(agents.env)
+        played = play_planner(agents.env, model, starts, search, prior="uniform", horizon=settings.horizon, keys=keys)
+        rows += _rows(played, agents.seeds, "real", "uniform", budget)
+    return rows
 
 
-def _rows(
-    episodes: Episodes, seeds: tuple[int, ...], own: Planning, model: str, prior: str, budget: int
-) -> Iterator[dict[str, object]]:
-    for seed, returns in zip(seeds, episodes.returns.reshape(len(seeds), own.episodes), strict=True):
-        yield {
+def measure(agents: Agents, settings: Settings, inputs: Inputs) -> list[dict[str, Any]]:
+    """Returns a row per seed, planner and number of simulations; all play from the same starts."""
+    starts, keys, row_seeds = agents.episodes("planning", settings.episodes)
+    learned = agents.model(row_seeds)
+    models = {"learned": learned, "real": TrueModel(agents.env, learned)}
+    rows = _rows(play_prior(agents.env, learned, starts, keys), agents.seeds, "no search", "policy", 0)
+    for model, prior in OF_THE_AGENT:
+        for budget in settings.budgets:
+            search = dataclasses.replace(agents.search, simulations=budget)
+            played = play_planner(
+                agents.env, models[model], starts, search, prior=prior, horizon=settings.horizon, keys=keys
+            )
+            rows += _rows(played, agents.seeds, model, prior, budget)
+    assert inputs.once is not None
+    return rows + inputs.once.loc[:, ["seed", *COLUMNS]].to_dict("records")
+
+
+def _rows(played: Episodes, seeds: tuple[int, ...], model: str, prior: str, budget: int) -> list[dict[str, Any]]:
+    returns = played.returns.reshape(len(seeds), -1)
+    return [
+        {
             "seed": seed,
             "model": model,
             "prior": prior,
             "simulations": budget,
-            "return_mean": returns.mean(),
-            "episodes": own.episodes,
+            "return_mean": of_seed.mean(),
+            "episodes": len(of_seed),
         }
+        for seed, of_seed in zip(seeds, returns, strict=True)
+    ]

@@ -1,23 +1,55 @@
 """Does the prior keep the search where the model is right? (Fig 6)"""
 
 import dataclasses
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-import pandas as pd
 
-from analyses import banks
-from analyses.population import Agents
-from analyses.settings import PriorEffect
-from analyses.units import Unit
+from analyses.harness import banks
+from analyses.harness.agents import Agents, Inputs
+from analyses.harness.settings import at_least_one, check_ascending
+from analyses.tables import Column
 from muzero_probe.probes.prior_effect import prior_effect
 from muzero_probe.randomness import row_keys
 
+FIGURE = 6
+BANK = True
+COLUMNS = {
+    "prior": Column("word", "", "prior of the search: policy or uniform"),
+    "simulations": Column("int", "", "simulations of the search"),
+    "error": Column("float", "reward", "eq 5 of the simulated trajectories, mean"),
+    "path_error": Column("float", "reward", "eq 5 of their part in the tree, mean"),
+    "tv": Column("float", "", "total variation distance of policy prior and smoothed visit distribution"),
+    "kl": Column("float", "nats", "KL(policy prior || smoothed visit distribution)"),
+}
 
-def measure(agents: Agents, own: PriorEffect, *, bank: Unit, **_: object) -> pd.DataFrame:
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Figure 6."""
+
+    states: int = 50
+    """States per seed, from the bank."""
+    step: int | None = None
+    """Checkpoint; by default the last."""
+    horizon: int = 16
+    """Planning horizon, steps from the root."""
+    budgets: tuple[int, ...] = (4, 8, 16, 32, 64, 128)
+    """Simulations of a search."""
+
+    def __post_init__(self) -> None:
+        at_least_one(self, "prior_effect", "states", "horizon")
+        if self.step is not None and self.step < 0:
+            raise ValueError(f"prior_effect.step is {self.step}, it must be 0 or more")
+        check_ascending("prior_effect.budgets", self.budgets, least=1, empty=False)
+
+
+def measure(agents: Agents, settings: Settings, inputs: Inputs) -> list[dict[str, Any]]:
     """Returns a row per seed, prior and number of simulations."""
-    states, row_seeds = banks.read(bank, agents, own.states)
-    budgets = sorted(own.budgets)
-    config = dataclasses.replace(agents.config.search, simulations=budgets[-1])
+    states, row_seeds = banks.read(inputs.bank, agents, settings.states)
+    budgets = sorted(settings.budgets)
+    config = dataclasses.replace(agents.search, simulations=budgets[-1])
     counts = np.bincount(row_seeds, minlength=len(agents.seeds))
     keys = [row_keys(seed, "prior effect", n, agents.step) for seed, n in zip(agents.seeds, counts, strict=True)]
     rows = []
@@ -28,12 +60,12 @@ def measure(agents: Agents, own: PriorEffect, *, bank: Unit, **_: object) -> pd.
             states,
             config,
             prior=prior,
-            horizon=own.horizon,
+            horizon=settings.horizon,
             budgets=budgets,
             keys=np.concatenate(keys),
         )
-        for index, seed in enumerate(agents.seeds):
+        for seed, of_seed in agents.each(row_seeds):
             for i, budget in enumerate(budgets):
-                columns = {name: array[row_seeds == index, i].mean() for name, array in effect._asdict().items()}
-                rows.append({"seed": seed, "step": agents.step, "prior": prior, "simulations": budget, **columns})
-    return pd.DataFrame(rows)
+                columns = {name: array[of_seed, i].mean() for name, array in effect._asdict().items()}
+                rows.append({"seed": seed, "prior": prior, "simulations": budget, **columns})
+    return rows

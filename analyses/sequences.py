@@ -3,41 +3,62 @@
 All |A|^h sequences at each state, ranked by their probability under pi_MuZero; means over states per rank.
 """
 
-import pandas as pd
+from dataclasses import dataclass
+from typing import Any
 
-from analyses import banks
-from analyses.population import Agents
-from analyses.settings import Sequences
-from analyses.units import Unit
+from analyses.harness import banks
+from analyses.harness.agents import Agents, Inputs
+from analyses.harness.settings import at_least_one, check_ascending
+from analyses.tables import Column
 from muzero_probe.probes.sequences import by_rank, enumerate_sequences
 from muzero_probe.randomness import stream
 
+FIGURE = 4
+BANK = True
+MOST = 256  # sequences of a state, where no length is given; study
+COLUMNS = {
+    "rank": Column("int", "", "rank of a sequence by its probability, 1 the likeliest"),
+    "probability": Column("float", "", "eq 6, mean over states"),
+    "error": Column("float", "reward", "eq 5, mean over states"),
+}
 
-def measure(agents: Agents, own: Sequences, *, bank: Unit, **_: object) -> pd.DataFrame:
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Figure 4."""
+
+    states: int = 50
+    """States per seed, from the bank."""
+    length: int | None = None
+    """Actions of a sequence; by default as many as give at most 256 sequences."""
+    steps: tuple[int, ...] = ()
+    """Checkpoints; by default all."""
+
+    def __post_init__(self) -> None:
+        at_least_one(self, "sequences", "states")
+        if self.length is not None:
+            at_least_one(self, "sequences", "length")
+        check_ascending("sequences.steps", self.steps, least=0)
+
+
+def measure(agents: Agents, settings: Settings, inputs: Inputs) -> list[dict[str, Any]]:
     """Returns a row per seed and rank."""
-    states, row_seeds = banks.read(bank, agents, own.states)
+    states, row_seeds = banks.read(inputs.bank, agents, settings.states)
+    A = agents.env.num_actions
     found = enumerate_sequences(
         agents.env,
         agents.model(row_seeds),
         states,
         agents.behaviour(row_seeds),
-        length=own.length,
-        discount=agents.config.search.discount,
+        length=settings.length or max(h for h in range(1, 9) if h == 1 or A**h <= MOST),
+        discount=agents.search.discount,
     )
-    tables = []
-    for index, seed in enumerate(agents.seeds):
-        mine = row_seeds == index
-        rngs = [stream(seed, "rank ties", agents.step, row) for row in range(int(mine.sum()))]
-        ranked = by_rank(type(found)(*(array[mine] for array in found)), rngs)
-        tables.append(
-            pd.DataFrame(
-                {
-                    "seed": seed,
-                    "step": agents.step,
-                    "rank": range(1, ranked.error.shape[1] + 1),
-                    "probability": ranked.probability.mean(0),
-                    "error": ranked.error.mean(0),
-                }
-            )
-        )
-    return pd.concat(tables)
+    rows = []
+    for seed, of_seed in agents.each(row_seeds):
+        rngs = [stream(seed, "rank ties", agents.step, row) for row in range(int(of_seed.sum()))]
+        ranked = by_rank(type(found)(*(array[of_seed] for array in found)), rngs)
+        rows += [
+            {"seed": seed, "rank": i + 1, "probability": probability, "error": error}
+            for i, (probability, error) in enumerate(zip(ranked.probability.mean(0), ranked.error.mean(0), strict=True))
+        ]
+    return rows

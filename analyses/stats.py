@@ -13,22 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-
-class TableError(ValueError):
-    """A table that cannot be aggregated; one line that names it by its `attrs["source"]`."""
-
-    def __init__(self, table: pd.DataFrame, what: str) -> None:
-        """Say what is wrong with the table."""
-        super().__init__(f"{table.attrs.get('source', 'the table')} {what}")
-
-
-def require(table: pd.DataFrame, columns: Sequence[str]) -> None:
-    """Raise `TableError` unless the table has rows and all of these columns."""
-    missing = [column for column in columns if column not in table.columns]
-    if missing:
-        raise TableError(table, f"lacks the column{'s' * (len(missing) > 1)} {', '.join(missing)}")
-    if table.empty:
-        raise TableError(table, "has no rows")
+from analyses.tables import TableError, require
 
 
 def across_seeds(table: pd.DataFrame, value: str, *, by: Sequence[str]) -> pd.DataFrame:
@@ -49,16 +34,17 @@ def across_seeds(table: pd.DataFrame, value: str, *, by: Sequence[str]) -> pd.Da
     """
     keys = list(by)
     require(table, ["seed", *keys, value])
+    source = table.attrs.get("source", "the table")
     values = table[value]
     if not pd.api.types.is_numeric_dtype(values):
-        raise TableError(table, f"has values that are not numbers in the column {value}")
+        raise TableError(f"{source} has values that are not numbers in the column {value}")
     if np.isinf(values.to_numpy(dtype=float, na_value=np.nan)).any():
-        raise TableError(table, f"has infinite values in the column {value}")
+        raise TableError(f"{source} has infinite values in the column {value}")
     for column in ["seed", *keys]:
         if table[column].isna().to_numpy().any():
-            raise TableError(table, f"has empty cells in the column {column}")
+            raise TableError(f"{source} has empty cells in the column {column}")
     if table.duplicated(["seed", *keys]).to_numpy().any():
-        raise TableError(table, f"has more than one row for the same {', '.join(['seed', *keys])}")
+        raise TableError(f"{source} has more than one row for the same {', '.join(['seed', *keys])}")
     per_setting = table.groupby(keys)[value].agg(mean="mean", sd="std", n="count").reset_index()
     per_setting["se"] = per_setting["sd"] / np.sqrt(per_setting["n"])
     return per_setting.loc[:, [*keys, "mean", "se", "n"]]

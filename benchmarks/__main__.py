@@ -19,30 +19,27 @@ import llvmlite.binding as llvm
 import numpy as np
 import torch
 
-from muzero_probe import threads
-from muzero_probe.envs import make
+from muzero_probe import agents, engine, threads
+from muzero_probe.envs.cartpole import CartPole
 from muzero_probe.exact.products import ROWS
-from muzero_probe.models import LearnedModel
-from muzero_probe.nets.build import build
+from muzero_probe.models import Model
 from muzero_probe.nets.layers import initial_vector
 from muzero_probe.nets.mlp import WINDOW, Mlp
-from muzero_probe.presets import population_size, preset
 from muzero_probe.search.mcts import partition, search
-from muzero_probe.training.learner import Learner
-from muzero_probe.training.replay import Batch
+from muzero_probe.training.batch import Batch
 
 ROUNDS = 3
 
 
 class Population:
-    """Fresh agents of a preset whose nets are compiled."""
+    """Fresh agents of a profile whose nets are compiled."""
 
-    def __init__(self, agent: str, profile: str) -> None:
+    def __init__(self, name: str, profile: str) -> None:
         """Builds their nets."""
-        self.config = preset(agent, profile)
-        self.env = make(self.config.environment)
-        self.nets = cast(Mlp, build(self.config.nets, self.env))
-        self.size = population_size(agent, profile)
+        agent = agents.load(name)
+        self.config = agent.config(profile)
+        self.nets = cast(Mlp, agent.build(self.config.nets, agent.make(self.config.environment)))
+        self.size = agent.profile(profile).seeds
 
     def parameters(self) -> torch.Tensor:
         """Initial parameters [S, P]."""
@@ -105,7 +102,7 @@ def learner(agents: Population) -> float:
         value_weights=uniform(U, S, K + 1, B) / B,
         policy_weights=uniform(U, S, K + 1, B) / B,
     )
-    learner = Learner(agents.nets, agents.parameters(), t)
+    learner = engine.learner(agents.nets, agents.parameters(), t)
     return rate(lambda: learner.update(batch), U * S)
 
 
@@ -115,12 +112,12 @@ def searcher(agents: Population, roots: int) -> tuple[float, float]:
     config = agents.config.search
     rng = np.random.default_rng(0)
     observations = rng.standard_normal((B, agents.nets.observation)).astype(np.float32)
-    model = LearnedModel(agents.nets, agents.parameters(), np.repeat(np.arange(agents.size), roots))
+    model = engine.learned_model(agents.nets, agents.parameters(), np.repeat(np.arange(agents.size), roots))
     simulations = B * config.simulations
     whole = rate(lambda: search(model, observations, config), simulations)
     parts = [(model.rows(part), observations[part]) for part in partition(B)]
 
-    def nets_only(model: LearnedModel, observations: np.ndarray) -> None:
+    def nets_only(model: Model, observations: np.ndarray) -> None:
         latents = model.root(observations).states
         actions = np.zeros(len(latents), np.int64)
         for _ in range(config.simulations):
@@ -132,7 +129,7 @@ def searcher(agents: Population, roots: int) -> tuple[float, float]:
 
 def ground_truth() -> float:
     """Cart Pole steps/s along 4096 plans of 16 steps."""
-    env = make("cartpole")
+    env = CartPole()
     rng = np.random.default_rng(0)
     states, _ = env.reset(np.arange(4096))
     plans = rng.integers(2, size=(4096, 16))

@@ -13,7 +13,7 @@ import numpy as np
 from ale_py.vector_env import AtariVectorEnv
 
 from muzero_probe import threads
-from muzero_probe.envs.breakout import FRAMES, NO_OPS, Breakout
+from muzero_probe.envs.breakout import FRAMES_PER_STEP, NO_OPS, Breakout
 
 ROUNDS = 5
 GAMES = 20
@@ -43,8 +43,8 @@ def player() -> Callable[[], None]:
 def peer() -> Callable[[], None]:
     """The same in `AtariVectorEnv`."""
     games = AtariVectorEnv(
-        game="breakout", num_envs=GAMES, num_threads=1, frameskip=FRAMES, stack_num=4, grayscale=False, img_height=96,
-        img_width=96, maxpool=True, noop_max=NO_OPS, episodic_life=True, reward_clipping=True,
+        game="breakout", num_envs=GAMES, num_threads=1, frameskip=FRAMES_PER_STEP, stack_num=4, grayscale=False,
+        img_height=96, img_width=96, maxpool=True, noop_max=NO_OPS, episodic_life=True, reward_clipping=True,
         repeat_action_probability=0.0,
     )  # fmt: skip
     games.reset(seed=0)
@@ -67,7 +67,7 @@ def main() -> None:
             start = time.perf_counter()
             play()
             if k:  # the first round warms up
-                rates[name].append(GAMES * STEPS * FRAMES / (time.perf_counter() - start))
+                rates[name].append(GAMES * STEPS * FRAMES_PER_STEP / (time.perf_counter() - start))
     ratios = [a / b for a, b in zip(rates["ours"], rates["theirs"], strict=True)]
     print(
         json.dumps(

@@ -80,7 +80,15 @@ def true_search() -> int:
     states, _ = env.reset(np.arange(16))
     config = SearchConfig(simulations=SIMULATIONS, discount=0.999)
     keys = np.arange(16, dtype=np.uint64)
-    search(TrueModel(env), states, config, prior="uniform", leaf=RolloutLeaf(horizon=HORIZON), keys=keys)
+    search(
+        TrueModel(env),
+        env.observe(states),
+        config,
+        states=states,
+        prior="uniform",
+        leaf=RolloutLeaf(horizon=HORIZON),
+        keys=keys,
+    )
     return env.steps
 
 

@@ -1,112 +1,104 @@
-"""`python -m figures [NAME ...]`: draw the figures from the tables.
+"""`python -m figures [NAME ...]`: draws the figures from the tables.
 
-Tables lie at TABLES/PROFILE/AGENT/NAME.csv, pictures go to OUT/PROFILE/NAME.png and .pdf.
+Tables lie at TABLES/PROFILE/AGENT/NAME.csv, pictures go to OUT/PROFILE/NAME.png and .pdf. A figure is a module of this
+folder that defines `draw`, from tables by agent, and `COLUMNS`, what it reads of them.
 """
 
+import importlib
+import pkgutil
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
+from typing import Annotated
 
 import pandas as pd
 import tyro
 
-from analyses import stats
-from figures import (
-    cross_checkpoint,
-    own_policy,
-    planning,
-    prior_effect,
-    returns,
-    sequences,
-    style,
-)
+import figures
+from analyses.tables import TableError
+from analyses.tables import read as read_table
+from figures import style
+from muzero_probe.cli import arguments
 
-FIGURES = {
-    "returns": returns,
-    "own_policy": own_policy,
-    "sequences": sequences,
-    "cross_checkpoint": cross_checkpoint,
-    "prior_effect": prior_effect,
-    "planning": planning,
-}
+PROGRAM = "python -m figures"
 
 
-class FigureError(Exception):
-    """A figure that cannot be drawn, in one line."""
+@dataclass(frozen=True, kw_only=True)
+class Arguments:
+    """Draws figures from the analyses' tables."""
+
+    names: Annotated[tuple[str, ...], tyro.conf.Positional] = ()
+    """Figures to draw; all by default."""
+    profile: str = "quick"
+    """Profile whose tables are drawn."""
+    agent: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
+    """An agent to draw, again for each further one: its name, its file, or PROFILE/NAME for one of another profile; by
+    default every agent with a table."""
+    tables: Path = Path("analyses/tables")
+    """Folder of the tables."""
+    out: Path = Path("figures/out")
+    """Folder of the pictures."""
+
+    def __post_init__(self) -> None:
+        """Refuses unknown names."""
+        for name in self.names:
+            if name not in modules():
+                raise ValueError(f"figure {name!r} is unknown: {', '.join(modules())}")
 
 
-def read(path: Path, columns: Sequence[str]) -> pd.DataFrame:
-    """Read the named columns of a table."""
-    try:
-        table = pd.read_csv(
-            path,
-            usecols=lambda column: column in columns,
-            # The model "none" is a word, not an empty cell.
-            keep_default_na=False,
-            na_values=["", "nan", "NaN"],
-        )
-    except pd.errors.EmptyDataError:
-        raise FigureError(f"{path} is an empty file") from None
-    except (pd.errors.ParserError, UnicodeDecodeError) as error:
-        raise FigureError(f"{path} is no CSV table: {' '.join(str(error).split())}") from None
-    table.attrs["source"] = str(path)
-    stats.require(table, columns)
-    return table
+def modules() -> dict[str, ModuleType]:
+    """Returns the modules that draw, by name."""
+    names = [module.name for module in pkgutil.iter_modules(figures.__path__) if not module.name.startswith("_")]
+    found = {name: importlib.import_module(f"figures.{name}") for name in names}
+    return {name: module for name, module in found.items() if hasattr(module, "draw")}
 
 
-def read_all(name: str, *, profile: str, agents: Sequence[str], root: Path) -> dict[str, pd.DataFrame]:
-    """Read one figure's tables by agent; without agents, those of every agent that has one.
+def read(name: str, *, profile: str, agents: Sequence[str], root: Path) -> dict[str, pd.DataFrame]:
+    """Reads one figure's tables by agent; without agents, those of every agent that has one.
 
-    An agent may be given as PROFILE/AGENT, to stand beside those of this profile.
+    Raises:
+        TableError: if a table is missing, or not what the figure needs.
     """
-    wanted = agents or [path.parent.name for path in (root / profile).glob(f"*/{name}.csv")]
+    wanted = agents or sorted(path.parent.name for path in (root / profile).glob(f"*/{name}.csv"))
     tables = {}
     for given in wanted or ["cartpole"]:
-        other, _, agent = given.rpartition("/")
+        if given.endswith(".py"):
+            other, agent = profile, Path(given).stem
+        else:
+            other, _, agent = given.rpartition("/")
         path = root / (other or profile) / agent / f"{name}.csv"
         if not path.is_file():
-            command = f"python -m analyses {name} --profile {other or profile} --agent {agent}"
-            raise FigureError(f"there is no table {path}: make it with `{command}`")
-        tables[agent] = read(path, FIGURES[name].COLUMNS)
+            asked = given if given.endswith(".py") else agent
+            which = (
+                "--agent MODULE:FUNCTION" if profile == "foreign" else f"--profile {other or profile} --agent {asked}"
+            )
+            command = f"python -m analyses {name} {which}"
+            raise TableError(f"there is no table {path}: make it with `{command}`")
+        tables[agent] = read_table(path, modules()[name].COLUMNS)
     return tables
 
 
-def main(
-    names: tyro.conf.Positional[tuple[str, ...]] = (),
-    /,
-    *,
-    profile: str = "quick",
-    agent: tyro.conf.UseAppendAction[tuple[str, ...]] = (),
-    tables: Path = Path("analyses/tables"),
-    out: Path = Path("figures/out"),
-) -> int:
-    """Draw figures from the analyses' tables.
-
-    Args:
-        names: the figures to draw; all by default.
-        profile: the profile whose tables are drawn.
-        agent: an agent to draw, again for each further one; by default every agent with a table. One of another
-            profile is PROFILE/AGENT.
-        tables: the folder of the tables.
-        out: the folder of the pictures.
-    """
-    unknown = [name for name in names if name not in FIGURES]
-    if unknown:
-        print(f"no figure is named {unknown[0]}: there are {', '.join(FIGURES)}", file=sys.stderr)
-        return 1
-    failed = False
-    for name in names or FIGURES:
+def _draw(given: Arguments) -> int:
+    code = 0
+    for name in given.names or modules():
         try:
-            read_tables = read_all(name, profile=profile, agents=agent, root=tables)
-            figure = FIGURES[name].draw(read_tables)
-        except (FigureError, stats.TableError) as error:
-            print(error, file=sys.stderr)
-            failed = True
+            tables = read(name, profile=given.profile, agents=given.agent, root=given.tables)
+            figure = modules()[name].draw(tables)
+        except TableError as error:
+            code = arguments.trouble(PROGRAM, error, 1)
             continue
-        for path in style.save(figure, out / profile / name):
+        for path in style.save(figure, given.out / given.profile / name):
             print(path)
-    return int(failed)
+    return code
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Runs the command and returns its exit code: 1 for trouble with files, 2 for an impossible command."""
+    given = sys.argv[1:] if words is None else list(words)
+    return arguments.run(PROGRAM, lambda: arguments.parse(Arguments, given, program=PROGRAM), _draw)
 
 
 if __name__ == "__main__":
-    sys.exit(tyro.cli(main, prog="python -m figures"))
+    sys.exit(main())

@@ -41,7 +41,7 @@ def draw(tables: Mapping[str, pd.DataFrame]) -> Figure:
     for that keeps the checkpoints that fit, spread over training. Of several horizons in a table,
     the longest is drawn.
     """
-    agents = style.ordered(tables)
+    agents = list(tables)
     most = int((style.FULL_WIDTH / min(2, len(agents)) - ROW_LABELS) / CELL_WIDTH)
     means = {}
     for agent in agents:
@@ -64,7 +64,8 @@ def draw(tables: Mapping[str, pd.DataFrame]) -> Figure:
     figure.set_figheight(figure.get_figheight() + COLOUR_BAR)
     for agent, axes in zip(agents, grid.flat, strict=False):
         _matrix(axes, means[agent])
-        title = f"{style.agent_name(agent)}\n{style.seeds_name(means[agent].loc[:, 'n'])}"
+        seeds = style.seeds_name(means[agent].loc[:, "n"], tables[agent])
+        title = f"{style.title(tables[agent], agent)}\n{seeds}"
         axes.set_title(title)
     for axes in grid.flat[len(agents) :]:
         axes.set_axis_off()

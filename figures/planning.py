@@ -23,7 +23,7 @@ CHECKPOINTS = 4
 @style.context()
 def draw(tables: Mapping[str, pd.DataFrame]) -> Figure:
     """Draw Figure 7 from the table `planning` of each agent, at up to four checkpoints."""
-    agents = style.ordered(tables)
+    agents = list(tables)
     steps = {agent: style.spread(tables[agent]["step"], CHECKPOINTS) for agent in agents}
     rows = max(len(each) for each in steps.values())
     figure, grid = style.panels(rows, len(agents), sharey="col")
@@ -37,8 +37,9 @@ def draw(tables: Mapping[str, pd.DataFrame]) -> Figure:
                 by=["model", "prior", "simulations"],
             )
             entries |= _panel(axes, means)
-            name = f"{style.agent_name(agent)}\n" if step == steps[agent][0] else ""
-            axes.set_title(f"{name}Step {style.step_name(step)}, {style.seeds_name(means.loc[:, 'n'])}")
+            name = f"{style.title(table, agent)}\n" if step == steps[agent][0] else ""
+            seeds = style.seeds_name(means.loc[:, "n"], table)
+            axes.set_title(f"{name}Step {style.step_name(step)}, {seeds}")
         column[len(steps[agent]) - 1].set_xlabel(style.SIMULATIONS)
         for axes in column[len(steps[agent]) :]:
             axes.set_axis_off()
@@ -51,7 +52,7 @@ def draw(tables: Mapping[str, pd.DataFrame]) -> Figure:
 def _panel(axes: Axes, means: pd.DataFrame) -> dict[str, Artist]:
     """Draw one agent at one checkpoint; what is in the panel, by its name in the legend."""
     entries = {}
-    searched = means.loc[means["model"] != "none", "simulations"]
+    searched = means.loc[means["model"] != "no search", "simulations"]
     alone = searched.nunique() == 1
     aside = np.linspace(-0.3, 0.3, 4) if alone else np.zeros(4)  # lone points stand side by side
     if alone:
@@ -61,10 +62,10 @@ def _panel(axes: Axes, means: pd.DataFrame) -> dict[str, Artist]:
             curve = means.loc[(means["model"] == model) & (means["prior"] == prior)]
             curve = curve.assign(simulations=curve["simulations"] * 2 ** aside[2 * i + j])
             if not curve.empty:
-                entries[f"{model.capitalize()} model, {prior} prior"] = style.line(
+                entries[f"{style.MODEL_NAME[model]}, {prior} prior"] = style.line(
                     axes, curve, "simulations", color=colour, **look
                 )
-    baseline = means.loc[means["model"] == "none", ["mean", "se"]].to_numpy()
+    baseline = means.loc[means["model"] == "no search", ["mean", "se"]].to_numpy()
     for mean, se in baseline:
         entries["Policy prior alone (no search)"] = style.level(axes, mean, se, **style.NO_SEARCH)
     if not searched.empty:

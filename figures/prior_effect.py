@@ -28,9 +28,7 @@ PATH_LOOK = {"linestyle": (0, (1, 1)), "marker": "^", "markerfacecolor": "white"
 @style.context()
 def draw(tables: Mapping[str, pd.DataFrame]) -> Figure:
     """Draw Figure 6 from the table `prior_effect` of each agent, at up to four checkpoints."""
-    rows = [
-        (agent, step) for agent in style.ordered(tables) for step in style.spread(tables[agent]["step"], CHECKPOINTS)
-    ]
+    rows = [(agent, step) for agent in tables for step in style.spread(tables[agent]["step"], CHECKPOINTS)]
     figure, grid = style.panels(len(rows), len(QUANTITIES))
     entries = {}
     for (agent, step), panels in zip(rows, grid, strict=True):
@@ -56,7 +54,7 @@ def draw(tables: Mapping[str, pd.DataFrame]) -> Figure:
             axes.set_xlabel(style.SIMULATIONS)
             axes.set_ylabel(label)
             axes.set_ylim(bottom=min(0.0, axes.get_ylim()[0]))
-        title = f"{style.agent_name(agent)}, step {style.step_name(step)}"
-        panels[0].set_title(f"{title}\n{style.seeds_name(statistics['error'].loc[:, 'n'])}")
+        title = f"{style.title(tables[agent], agent)}, step {style.step_name(step)}"
+        panels[0].set_title(f"{title}\n{style.seeds_name(statistics['error'].loc[:, 'n'], tables[agent])}")
     style.legend(figure, entries)
     return figure

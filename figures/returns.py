@@ -23,7 +23,7 @@ POLICIES = {
 @style.context()
 def draw(tables: Mapping[str, pd.DataFrame]) -> Figure:
     """Draw Figure 2 from the table `returns` of each agent."""
-    agents = style.ordered(tables)
+    agents = list(tables)
     figure, grid = style.panels(1, len(agents))
     entries = {}
     for agent, axes in zip(agents, grid[0], strict=True):
@@ -33,7 +33,7 @@ def draw(tables: Mapping[str, pd.DataFrame]) -> Figure:
             if not of_policy.empty:
                 entries[label] = style.line(axes, of_policy, "step", **look)
         style.step_axis(axes, means["step"])
-        axes.set_title(f"{style.agent_name(agent)}\n{style.seeds_name(means.loc[:, 'n'])}")
+        axes.set_title(f"{style.title(tables[agent], agent)}\n{style.seeds_name(means.loc[:, 'n'], tables[agent])}")
         axes.set_xlabel(style.STEP)
     grid[0, 0].set_ylabel(style.RETURN)
     style.legend(figure, entries)

@@ -26,7 +26,7 @@ ERROR = {"color": style.VERMILION, "marker": "", "linewidth": 0.9}
 @style.context()
 def draw(tables: Mapping[str, pd.DataFrame]) -> Figure:
     """Draw Figure 4 from the table `sequences` of each agent, at up to four checkpoints."""
-    agents = style.ordered(tables)
+    agents = list(tables)
     steps = {agent: style.spread(tables[agent]["step"], CHECKPOINTS) for agent in agents}
     columns = max(len(each) for each in steps.values())
     figure, grid = style.panels(len(agents), columns, sharey="row")
@@ -41,9 +41,9 @@ def draw(tables: Mapping[str, pd.DataFrame]) -> Figure:
             table = tables[agent]
             of_step = table.loc[table["step"] == step]
             entries |= _panel(axes, twin, of_step)
-            seeds = style.seeds_name(stats.across_seeds(of_step, "error", by=["rank"]).loc[:, "n"])
+            seeds = style.seeds_name(stats.across_seeds(of_step, "error", by=["rank"]).loc[:, "n"], table)
             axes.set_title(f"Step {style.step_name(step)}, {seeds}")
-        row[0].set_title(f"{style.agent_name(agent)}\n{row[0].get_title()}")
+        row[0].set_title(f"{style.title(tables[agent], agent)}\n{row[0].get_title()}")
         for axes in row[len(twins) :]:
             axes.set_axis_off()
         row[0].set_ylim(bottom=0)

@@ -1,5 +1,6 @@
 """How every figure looks: sizes, colours, fonts, names, the format of steps, the files written."""
 
+import io
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import _GeneratorContextManager
@@ -14,6 +15,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, Locator, NullLocator
 
+from analyses import tables
+
 # Inches. A figure grows by columns of a paper up to the width of its text.
 FULL_WIDTH = 7.0
 COLUMN_WIDTH = 3.5
@@ -21,20 +24,14 @@ PANEL_HEIGHT = 1.75
 SINGLE_ROW_HEIGHT = 2.0
 LEGEND_LINE_HEIGHT = 0.17
 
-AGENTS = {
-    "cartpole": "Cart Pole",
-    "lunar_lander": "Lunar Lander",
-    "breakout": "Breakout (ALE)",
-    "minatar": "Breakout (MinAtar)",
-}
-
 # A colour, dash and marker mean the same thing in every figure. Hues: seaborn's "colorblind".
 BLUE, ORANGE, GREEN, VERMILION, DARK = "#0173b2", "#de8f05", "#029e73", "#d55e00", "#404040"
 PRIOR_COLOUR = {"policy": BLUE, "uniform": ORANGE}
 MODEL_LOOK: dict[str, dict[str, Any]] = {
     "learned": {"linestyle": "-", "marker": "o"},
-    "true": {"linestyle": (0, (2, 1)), "marker": "s", "markerfacecolor": "white"},
+    "real": {"linestyle": (0, (2, 1)), "marker": "s", "markerfacecolor": "white"},
 }
+MODEL_NAME = {"learned": "Learned model", "real": "True model"}
 NO_SEARCH: dict[str, Any] = {"color": DARK, "linestyle": (0, (1, 1))}
 SEQUENTIAL = "viridis_r"  # dark is large
 BAND_ALPHA = 0.2
@@ -83,15 +80,9 @@ def context() -> _GeneratorContextManager[None]:
     return matplotlib.rc_context(RC)
 
 
-def ordered(agents: Iterable[str]) -> list[str]:
-    """The agents in the order of the study, unknown ones last."""
-    known = list(AGENTS)
-    return sorted(agents, key=lambda a: (known.index(a) if a in AGENTS else len(known), a))
-
-
-def agent_name(agent: str) -> str:
-    """An agent's name in words."""
-    return AGENTS.get(agent, agent)
+def title(table: pd.DataFrame, agent: str) -> str:
+    """An agent's name in words, as its table has it."""
+    return table.attrs.get("provenance", {}).get("title", agent)
 
 
 def step_name(step: float) -> str:
@@ -102,11 +93,12 @@ def step_name(step: float) -> str:
     return f"{step:g}"
 
 
-def seeds_name(n: pd.Series) -> str:
-    """The number of seeds behind every point, a range where it differs between points."""
+def seeds_name(n: pd.Series, table: pd.DataFrame) -> str:
+    """How many seeds, or repetitions of a measurement, stand behind every point; a range where points differ."""
     low, high = int(n.min()), int(n.max())
     count = f"{low}" if low == high else f"{low} to {high}"
-    return f"n = {count} seed{'s' * (high != 1)}"
+    repeated = table.attrs.get("provenance", {}).get("repeats") == "repetition"
+    return f"n = {count} {'repetition' if repeated else 'seed'}{'s' * (high != 1)}"
 
 
 def spread(steps: Iterable[int], most: int) -> list[int]:
@@ -202,8 +194,8 @@ class SpacedTicks(Locator):
         points = pixels * 72 / axes.figure.dpi
         # A label and the blanks on its sides, half a digit each.
         widths = [DIGIT * SMALL_FONT_SIZE * (len(self._name(value)) + 1) for value in values]
-        room = np.convolve(widths, [0.5, 0.5], mode="valid")
-        return bool(np.all(np.diff(points) >= room))
+        needed = np.convolve(widths, [0.5, 0.5], mode="valid")
+        return bool(np.all(np.diff(points) >= needed))
 
 
 def ticks(axes: Axes, groups: Sequence[Sequence[float]], name: Callable[[float], str]) -> None:
@@ -237,7 +229,6 @@ def log2_axis(axes: Axes, values: Iterable[int]) -> None:
 
 def save(figure: Figure, stem: Path) -> list[Path]:
     """Write stem.png and stem.pdf: the same figure gives the same bytes at any time."""
-    stem.parent.mkdir(parents=True, exist_ok=True)
     unstamped = {
         "png": {"Software": None},
         "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
@@ -246,6 +237,8 @@ def save(figure: Figure, stem: Path) -> list[Path]:
     with context():
         for suffix, metadata in unstamped.items():
             path = stem.with_name(f"{stem.name}.{suffix}")
-            figure.savefig(path, format=suffix, metadata=metadata)
+            picture = io.BytesIO()
+            figure.savefig(picture, format=suffix, metadata=metadata)
+            tables.replace(path, picture.getvalue())
             written.append(path)
     return written

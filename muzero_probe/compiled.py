@@ -39,18 +39,19 @@ def folder() -> str:
     return str(home / digest.hexdigest()[:16])
 
 
-def jit(function: Callable[..., Any] | None = None, *, inline: bool = False) -> Any:
+def jit(function: Callable[..., Any] | None = None, *, inline: bool = False, cache: bool = True) -> Any:
     """Compiles a function when it is first called; releases the interpreter lock; never uses fast math.
 
     Args:
         function: what to compile; None to get a decorator.
         inline: put it into its callers, for functions of a few operations.
+        cache: keep it on disk; not for functions that take functions.
     """
     if function is None:
-        return lambda given: jit(given, inline=inline)
+        return lambda given: jit(given, inline=inline, cache=cache)
     given = config.CACHE_DIR
     config.CACHE_DIR = folder()  # is read when the function is declared
     try:
-        return numba.njit(nogil=True, cache=True, error_model="numpy", forceinline=inline)(function)
+        return numba.njit(nogil=True, cache=cache, error_model="numpy", forceinline=inline)(function)
     finally:
         config.CACHE_DIR = given

@@ -1,28 +1,42 @@
-"""Settings of an agent: frozen dataclasses. `presets` has their values by agent and profile.
+"""Settings of an agent: frozen dataclasses. `agents` has their values, a file an agent, by profile.
 
-Every value says its unit and where it comes from: "study" is this study's protocol (what He et al. (2024) state, and
-what was fixed for it where they are silent), "MuZero" Schrittwieser et al. (2020), "lineage" the muzero-general
-implementation that the paper's Cart Pole agents most probably descend from, "measured" our own runs on seeds that are
-reported nowhere (1000 and up).
+A value's docstring says what it is and in which unit, its comment where it comes from: "study" is this study's protocol
+(docs/protocol.md: what He et al. (2024) state, and what was fixed for it where they are silent), "MuZero" Schrittwieser
+et al. (2020), "lineage" the muzero-general implementation that the paper's Cart Pole agents most probably descend from,
+"measured" our own runs on seeds that are reported nowhere (1000 and up).
 """
 
 import dataclasses
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any, Literal, get_args
+
+Rule = Literal["muzero", "efficientzero"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class SearchConfig:
-    """Settings of one search."""
+    """How a search is made."""
 
-    simulations: int = 50  # study, section 1
-    discount: float = 0.997  # per environment step; the preset of the agent sets it
+    rule: Rule = "muzero"  # study
+    """Rule by which actions are selected in the tree."""
+    simulations: int = 50  # study
+    """Simulations of a search."""
+    discount: float = 0.997  # the agent's file sets it
+    """Discount per environment step."""
     c1: float = 1.25  # MuZero, appendix B
+    """Exploration constant that MuZero calls pb_c_init."""
     c2: float = 19652.0  # MuZero, appendix B
-    dirichlet_alpha: float = 0.25  # muzero-general's Cart Pole; root noise while collecting data
+    """Exploration constant that MuZero calls pb_c_base, in visits."""
+    dirichlet_alpha: float = 0.25  # muzero-general's Cart Pole
+    """Concentration of the noise at the root while collecting data."""
     dirichlet_fraction: float = 0.25  # MuZero, appendix B
+    """Share of that noise in the root's prior."""
 
     def __post_init__(self) -> None:
-        """Refuses impossible values."""
+        if self.rule not in get_args(Rule):
+            raise ValueError(f"search.rule is {self.rule!r}, there are {', '.join(get_args(Rule))}")
         if self.simulations < 1:
             raise ValueError(f"search.simulations is {self.simulations}, at least 1 is needed")
         if not 0 < self.discount <= 1:
@@ -39,15 +53,20 @@ class SearchConfig:
 class NetsConfig:
     """Sizes of h, g and f."""
 
-    latent: int = 64  # lineage has 8; that limits the model's accuracy by itself (study, section 1)
-    hidden: int = 64  # units of the one hidden layer; lineage has 16, as above
-    value_low: int = 0  # lowest atom on the scaled axis h(x)
-    value_high: int = 20  # highest atom: h(333 = 1 / (1 - 0.997)) is 17.6, so that no value saturates
-    reward_low: int = -2  # lowest atom
-    reward_high: int = 2  # highest atom
+    latent: int = 64
+    """Numbers of a latent state."""
+    hidden: int = 64
+    """Units of the one hidden layer."""
+    value_low: int = 0
+    """Lowest atom of the value, on the scaled axis h(x)."""
+    value_high: int = 20
+    """Highest atom of the value."""
+    reward_low: int = -2
+    """Lowest atom of the reward."""
+    reward_high: int = 2
+    """Highest atom of the reward."""
 
     def __post_init__(self) -> None:
-        """Refuses impossible values."""
         _at_least(self, "nets", 1, "latent", "hidden")
         _check_supports(self)
 
@@ -56,10 +75,10 @@ class NetsConfig:
 class ImageNetsConfig(NetsConfig):
     """Sizes where h starts with a convolution of 3 x 3 windows."""
 
-    filters: int = 16  # of the convolution; MinAtar's own agents (Young and Tian 2019)
+    filters: int = 16  # MinAtar's own agents (Young and Tian 2019)
+    """Filters of the convolution."""
 
     def __post_init__(self) -> None:
-        """Refuses impossible values."""
         super().__post_init__()
         _at_least(self, "nets", 1, "filters")
 
@@ -68,16 +87,22 @@ class ImageNetsConfig(NetsConfig):
 class ResidualNetsConfig:
     """Sizes of residual convolutional nets; EfficientZero's for Atari."""
 
-    channels: int = 64  # planes of the latent
-    head_planes: int = 16  # of the 1 x 1 convolution that a head starts with
-    head_hidden: int = 32  # units of a head's hidden layer
-    value_low: int = -300  # lowest atom on the scaled axis h(x); 601 atoms
+    channels: int = 64
+    """Planes of a latent state."""
+    head_planes: int = 16
+    """Planes of the 1 x 1 convolution that a head starts with."""
+    head_hidden: int = 32
+    """Units of a head's hidden layer."""
+    value_low: int = -300
+    """Lowest atom of the value, on the scaled axis h(x)."""
     value_high: int = 300
+    """Highest atom of the value."""
     reward_low: int = -300
+    """Lowest atom of the reward."""
     reward_high: int = 300
+    """Highest atom of the reward."""
 
     def __post_init__(self) -> None:
-        """Refuses impossible values."""
         _at_least(self, "nets", 2, "channels")
         _at_least(self, "nets", 1, "head_planes", "head_hidden")
         _check_supports(self)
@@ -87,32 +112,50 @@ class ResidualNetsConfig:
 class TrainingConfig:
     """How an agent is trained."""
 
-    steps: int = 100_000  # updates of the nets; study
-    # step 2000 is Fig 6's
+    steps: int = 100_000
+    """Updates of the nets."""
     checkpoints: tuple[int, ...] = (0, 500, 1_000, 2_000, 5_000, 10_000, 20_000, 50_000, 100_000)
-    batch_size: int = 128  # positions per update; lineage
-    unroll_steps: int = 10  # K; study
-    n_step: int = 10  # steps of reward before the bootstrap; measured: with lineage's 50, old policies' rewards
-    # linger in the targets and 1 of 4 seeds drifts off the track for good (return 110 at 44,000 steps)
-    environments: int = 8  # played side by side per seed; ours: lineage's workers play one each
-    updates_per_environment_step: float = 0.5  # measured: with n_step 10, 4 of 4 seeds play 400 and more at
-    # 12,000 steps; lineage's 1.5 leaves seeds behind at 110 to 180. Acting is a twentieth of the time
-    warmup_slots: int = 128  # positions per environment before the first update; ours: some fifty episodes
-    replay_slots: int = 6_000  # positions kept per environment; together 48,000, or 96 games of full length
+    """Steps at which the nets are kept."""
+    batch_size: int = 128  # lineage
+    """Positions of an update."""
+    unroll_steps: int = 10
+    """Steps K that the model is unrolled in training."""
+    n_step: int = 10
+    """Steps of reward before the value target bootstraps."""
+    environments: int = 8
+    """Environments played side by side per seed."""
+    updates_per_environment_step: float = 0.5
+    """Updates per step of all environments of a seed."""
+    warmup_slots: int = 128
+    """Positions per environment before the first update."""
+    replay_slots: int = 6_000
+    """Positions that replay keeps per environment."""
     priority_alpha: float = 0.5  # lineage
+    """Exponent of the priorities."""
     priority_beta_start: float = 0.4  # EfficientZero's annealing; lineage corrects fully from the start
+    """Exponent of the importance weights at step 0."""
     priority_beta_end: float = 1.0
-    reanalyse_fraction: float = 0.1  # of training positions whose policy and value targets are searched anew
-    learning_rate: float = 1e-3  # Adam, at step 0
-    learning_rate_end: float = 1e-4  # at the last step, reached exponentially
-    weight_decay: float = 1e-4  # L2 in Adam; lineage
-    gradient_norm: float = 5.0  # per seed; EfficientZero
-    value_weight: float = 1.0  # of the value loss; lineage
-    temperatures: tuple[float, ...] = (1.0, 0.5, 0.25)  # T of eq 2; study
-    temperature_changes: tuple[float, ...] = (0.5, 0.75)  # fractions of `steps` at which T changes; study
+    """Exponent of the importance weights at the last step, reached linearly."""
+    reanalyse_fraction: float = 0.1
+    """Share of training positions whose policy and value targets are searched anew."""
+    learning_rate: float = 1e-3
+    """Learning rate of Adam at step 0."""
+    learning_rate_end: float = 1e-4
+    """Learning rate at the last step, reached exponentially."""
+    weight_decay: float = 1e-4  # lineage
+    """L2 penalty in Adam."""
+    gradient_norm: float = 5.0  # EfficientZero
+    """Norm to which a seed's gradient is clipped."""
+    value_weight: float = 1.0  # lineage
+    """Weight of the value loss."""
+    loss_terms: dict[str, float] = field(default_factory=dict)
+    """Weights of loss terms beside MuZero's, by their names in `nets.loss.TERMS`."""
+    temperatures: tuple[float, ...] = (1.0, 0.5, 0.25)  # study
+    """Temperatures T of eq 2, in the order of training."""
+    temperature_changes: tuple[float, ...] = (0.5, 0.75)  # study
+    """Shares of the steps after which T changes."""
 
     def __post_init__(self) -> None:
-        """Refuses impossible values."""
         _at_least(self, "training", 1, "steps", "batch_size", "unroll_steps", "n_step", "environments")
         if self.batch_size < 2:
             raise ValueError(f"training.batch_size is {self.batch_size}, at least 2 is needed")
@@ -142,6 +185,9 @@ class TrainingConfig:
         for name in ("weight_decay", "value_weight"):
             if getattr(self, name) < 0:
                 raise ValueError(f"training.{name} is {getattr(self, name)}, it must not be negative")
+        for name, weight in self.loss_terms.items():
+            if not math.isfinite(weight):
+                raise ValueError(f"training.loss_terms has {name} {weight}, it must be finite")
         if len(self.temperatures) != len(self.temperature_changes) + 1 or min(self.temperatures) <= 0:
             raise ValueError(
                 f"training.temperatures {self.temperatures} must be positive, one more than "
@@ -165,21 +211,21 @@ class TrainingConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
-    """An agent: environment, nets, search and training."""
+    """An agent in one profile, as checkpoints hold it."""
 
     agent: str = "cartpole"
-    environment: str = "cartpole"  # name in `envs.make`
-    nets: NetsConfig | ResidualNetsConfig = field(default_factory=NetsConfig)
+    environment: dict[str, Any] = field(default_factory=dict)  # keyword arguments of the agent's environment
+    nets: Any = field(default_factory=NetsConfig)  # a frozen dataclass that the agent's `build` takes
     search: SearchConfig = field(default_factory=SearchConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
 
-    def to_dict(self) -> dict:
+    def to_dict(self) -> dict[str, Any]:
         """Returns nested plain dicts for a checkpoint's header."""
         return dataclasses.asdict(self)
 
     @staticmethod
-    def from_dict(values: dict) -> "Config":
-        """Returns the config that `to_dict` wrote.
+    def from_dict(values: Mapping[str, Any], *, nets: type = NetsConfig) -> "Config":
+        """Returns the config that `to_dict` wrote, with nets of the given kind.
 
         Raises:
             ValueError: if a name is unknown or missing, or a value impossible.
@@ -187,21 +233,15 @@ class Config:
         names = {f.name for f in dataclasses.fields(Config)}
         if values.keys() != names:
             raise ValueError(f"config: {sorted(values.keys() ^ names)} unknown or missing")
-        given = values["nets"].keys()
-        nets = next((kind for kind in NETS if {f.name for f in dataclasses.fields(kind)} == given), NetsConfig)
-        sections = {"nets": nets, "search": SearchConfig, "training": TrainingConfig}
-        built = {}
+        sections: dict[str, Any] = {"nets": nets, "search": SearchConfig, "training": TrainingConfig}
+        built: dict[str, Any] = {}
         for name, kind in sections.items():
-            given = dict(values.get(name, {}))
+            given = dict(values[name])
             known = {f.name for f in dataclasses.fields(kind)}
             if given.keys() != known:
                 raise ValueError(f"config section {name}: {sorted(given.keys() ^ known)} unknown or missing")
             built[name] = kind(**{k: tuple(v) if isinstance(v, list) else v for k, v in given.items()})
-        return Config(agent=values["agent"], environment=values["environment"], **built)
-
-
-# the kinds of nets; their fields tell them apart
-NETS = (NetsConfig, ImageNetsConfig, ResidualNetsConfig)
+        return Config(agent=values["agent"], environment=dict(values["environment"]), **built)
 
 
 def _check_supports(config: NetsConfig | ResidualNetsConfig) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 def versions() -> dict[str, str]:
     """Returns the versions of Python and of the installed packages that numbers depend on."""
     found = {"python": platform.python_version()}
-    for package in ("torch", "numpy", "numba", "gymnasium", "muzero_probe"):
+    for package in ("torch", "numpy", "numba", "llvmlite", "gymnasium", "muzero_probe"):
         with suppress(metadata.PackageNotFoundError):
             found[package] = metadata.version(package)
     return found

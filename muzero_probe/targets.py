@@ -1,4 +1,4 @@
-"""n-step targets, and discounted sums up to a horizon."""
+"""n-step targets, and discounted sums up to a horizon (docs/protocol.md, Agents and Model error)."""
 
 import numpy as np
 
@@ -8,10 +8,11 @@ from muzero_probe.exact.elementary import powers
 
 @jit
 def n_step_return(rewards, values, terminated, final, start, n, discount):
-    """v_t = sum_{k<n} gamma^k r_{t+k} + gamma^n v_{t+n} of one stream of positions kept in a ring.
+    """Returns the value target v_t of one stream of positions kept in a ring; nu is the search value.
 
-    The sum ends without a bootstrap behind a termination, and at the final state of a truncated episode
-    with that state's value.
+        v_t = sum_{k<n} gamma^k r_{t+k} + gamma^n nu_{t+n}
+        v_t = sum_{k<m} gamma^k r_{t+k}                       if the m-th action from t terminates, m <= n
+        v_t = sum_{k<m} gamma^k r_{t+k} + gamma^m nu_{t+m}    if a time limit cuts the episode at t + m, m <= n
 
     Args:
         rewards, values: [C] of the action taken at, and the search value of, each position.

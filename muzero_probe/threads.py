@@ -56,11 +56,9 @@ def configure(count: int | None = None) -> int:
         raise ValueError(f"threads: {count} asked for, at least 1 is needed")
     for variable in SINGLE_THREAD_VARIABLES:
         os.environ[variable] = "1"
-    import scipy.linalg.blas
     import torch
     from threadpoolctl import threadpool_limits
 
-    assert scipy.linalg.blas is not None  # loads the BLAS that the compiled kernels call
     threadpool_limits(1)
     torch.set_num_threads(1)
     wanted = count or cores()

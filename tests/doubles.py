@@ -11,11 +11,12 @@ import torch
 from muzero_probe.config import TrainingConfig
 from muzero_probe.envs.base import Environment
 from muzero_probe.envs.planted import TabularEnvironment
-from muzero_probe.models import LearnedModel, Prediction
+from muzero_probe.models import Model, Prediction
 from muzero_probe.nets.categorical import Support
 from muzero_probe.nets.layers import initial_vector
+from muzero_probe.nets.loss import Nets
 from muzero_probe.nets.mlp import Mlp
-from muzero_probe.training.replay import Batch
+from muzero_probe.training.batch import Batch
 
 
 def random_nets(
@@ -41,7 +42,7 @@ def random_nets(
     )
 
 
-def random_theta(nets: Mlp, *, seeds: int = 1, first: int = 0, spread: float = 2.0) -> torch.Tensor:
+def random_theta(nets: Nets, *, seeds: int = 1, first: int = 0, spread: float = 2.0) -> torch.Tensor:
     """[S, P] random parameters, spread so that predictions differ clearly between states."""
     layout = dataclasses.replace(nets.layout, zeros=())
     vectors = [initial_vector(layout, np.random.default_rng(first + s)) for s in range(seeds)]
@@ -49,7 +50,7 @@ def random_theta(nets: Mlp, *, seeds: int = 1, first: int = 0, spread: float = 2
 
 
 def random_batch(
-    nets: Mlp, rng: np.random.Generator, *, updates: int = 1, seeds: int = 1, unroll: int = 3, rows: int = 6
+    nets: Nets, rng: np.random.Generator, *, updates: int = 1, seeds: int = 1, unroll: int = 3, rows: int = 6
 ) -> Batch:
     """Targets inside and outside the supports, weights of which some are 0."""
     U, S, K, B, A = updates, seeds, unroll, rows, nets.actions
@@ -59,7 +60,7 @@ def random_batch(
         return (drawn * (rng.random(drawn.shape) > 0.15)).astype(np.float32)
 
     return Batch(
-        observations=rng.normal(size=(U, S, B, nets.observation)).astype(np.float32),
+        observations=rng.normal(size=(U, S, B, math.prod(nets.observation_shape))).astype(np.float32),
         actions=rng.integers(0, A, (U, S, K, B)),
         rewards=rng.normal(0, 4, (U, S, K, B)).astype(np.float32),
         values=rng.normal(20, 60, (U, S, K + 1, B)).astype(np.float32),
@@ -70,8 +71,8 @@ def random_batch(
     )
 
 
-class TableModel:
-    """A model given as tables over N states; states are indices [B], a root is its own input."""
+class TableModel(Model):
+    """A model given as tables over N states; states are indices [B], and so are observations."""
 
     def __init__(self, transitions: np.ndarray, rewards: np.ndarray, values: np.ndarray, logits: np.ndarray) -> None:
         self.transitions = transitions  # [N, A]
@@ -89,25 +90,13 @@ class TableModel:
             rng.normal(0, 1, (states, actions)),
         )
 
-    def root(self, inputs: np.ndarray) -> Prediction:
-        return Prediction(inputs, np.zeros(len(inputs), np.float32), self.values[inputs], self.logits[inputs])
+    def root(self, observations: np.ndarray, states: Any = None) -> Prediction:
+        rewards = np.zeros(len(observations), np.float32)
+        return Prediction(observations, rewards, self.values[observations], self.logits[observations])
 
     def step(self, states: np.ndarray, actions: np.ndarray) -> Prediction:
-        following = self.transitions[states, actions]
-        return Prediction(following, self.rewards[states, actions], self.values[following], self.logits[following])
-
-    def rollout(self, states: np.ndarray, plans: np.ndarray) -> np.ndarray:
-        rewards = np.zeros(plans.shape, np.float32)
-        for t in range(plans.shape[1]):
-            prediction = self.step(states, plans[:, t])
-            states, rewards[:, t] = prediction.states, prediction.rewards
-        return rewards
-
-    def rows(self, selection: Any) -> "TableModel":
-        return self
-
-    def storage(self, count: int, states: np.ndarray) -> np.ndarray:
-        return np.full((count, *states.shape[1:]), -1)
+        after = self.transitions[states, actions]
+        return Prediction(after, self.rewards[states, actions], self.values[after], self.logits[after])
 
 
 class OneAtATime:
@@ -118,11 +107,11 @@ class OneAtATime:
 
     def root(self, start: Any) -> tuple[Any, float, list[float]]:
         found = self.model.root(np.asarray(start)[None])
-        return found.states, float(found.values[0]), [float(x) for x in found.logits[0]]
+        return found.states, float(found.values[0]), [float(x) for x in found.prior_logits[0]]
 
     def step(self, state: Any, action: int) -> tuple[Any, float, float, list[float]]:
         found = self.model.step(state, np.array([action]))
-        return found.states, float(found.rewards[0]), float(found.values[0]), [float(x) for x in found.logits[0]]
+        return found.states, float(found.rewards[0]), float(found.values[0]), [float(x) for x in found.prior_logits[0]]
 
 
 class OneState:
@@ -154,29 +143,17 @@ class OneLatent:
         return found.states, float(found.rewards[0])
 
 
-class OnDevice(LearnedModel):
-    """`LearnedModel` that takes the path of accelerators, on a CPU."""
-
-    def __init__(self, nets: Mlp, theta: torch.Tensor, row_seeds: np.ndarray) -> None:
-        super().__init__(nets, theta, row_seeds)
-        self._mlp = None
-
-    def rows(self, selection: slice | np.ndarray) -> "OnDevice":
-        return OnDevice(self.nets, self.theta, self.row_seeds[selection])
-
-
-class TrueDynamics:
+class TrueDynamics(Model):
     """The environment itself, as a "learned" model that knows the state behind every observation."""
 
-    def __init__(self, env: Environment, states: np.ndarray, row_seeds: np.ndarray) -> None:
+    def __init__(self, env: Environment, states: np.ndarray) -> None:
         self.env = env
         self.states = states  # [B, ...] where the rows start
-        self.row_seeds = row_seeds
         self.num_actions = env.num_actions
 
-    def root(self, inputs: np.ndarray) -> Prediction:
-        assert np.array_equal(inputs, self.env.observe(self.states))
-        return self._predict(self.states, np.zeros(len(inputs), np.float32))
+    def root(self, observations: np.ndarray, states: Any = None) -> Prediction:
+        assert np.array_equal(observations, self.env.observe(self.states))
+        return self._predict(self.states, np.zeros(len(observations), np.float32))
 
     def step(self, states: np.ndarray, actions: np.ndarray) -> Prediction:
         step = self.env.step(states, actions)
@@ -186,10 +163,7 @@ class TrueDynamics:
         return self.env.rollout(states, plans)[0]
 
     def rows(self, selection: Any) -> "TrueDynamics":
-        return TrueDynamics(self.env, self.states[selection], self.row_seeds[selection])
-
-    def storage(self, count: int, states: np.ndarray) -> np.ndarray:
-        return np.empty((count, *states.shape[1:]), states.dtype)
+        return TrueDynamics(self.env, self.states[selection])
 
     def _predict(self, states: np.ndarray, rewards: np.ndarray) -> Prediction:
         """Any values, and logits that differ from state to state."""
@@ -201,22 +175,16 @@ class TrueDynamics:
 
 
 class Observing(TableModel):
-    """A table of N latents as a model of a tabular environment with N states: a root is a one-hot observation."""
+    """A table of N latents as a model of a tabular environment with N states: an observation is one-hot."""
 
-    def __init__(
-        self, transitions: np.ndarray, rewards: np.ndarray, row_seeds: np.ndarray, logits: np.ndarray | None = None
-    ) -> None:
+    def __init__(self, transitions: np.ndarray, rewards: np.ndarray, logits: np.ndarray | None = None) -> None:
         N, A = transitions.shape
         if logits is None:
             logits = np.random.default_rng(0).normal(size=(N, A))
         super().__init__(transitions, rewards, np.zeros(N), logits)
-        self.row_seeds = row_seeds
 
-    def root(self, inputs: np.ndarray) -> Prediction:
-        return super().root(inputs.argmax(1))
-
-    def rows(self, selection: Any) -> "Observing":
-        return Observing(self.transitions, self.rewards, self.row_seeds[selection], self.logits)
+    def root(self, observations: np.ndarray, states: Any = None) -> Prediction:
+        return super().root(observations.argmax(1))
 
 
 def treadmill(*, time_limit: int | None = 3, states: int = 7) -> TabularEnvironment:
@@ -251,8 +219,8 @@ MLPS = {
     "odd": random_nets(latent=10, hidden=7, observation=3, value=(-4, 13), reward=(-1, 4)),
     "image": random_nets(image=(5, 4, 3), filters=16),
     "odd image": random_nets(image=(3, 6, 2), filters=5, latent=10, hidden=7),
-    "preset": random_nets(latent=64, hidden=64, actions=2, observation=4, value=(0, 20)),
-    "preset of images": random_nets(image=(10, 10, 4), filters=16, latent=128, hidden=128, value=(0, 5)),
+    "cartpole": random_nets(latent=64, hidden=64, actions=2, observation=4, value=(0, 20)),
+    "minatar": random_nets(image=(10, 10, 4), filters=16, latent=128, hidden=128, value=(0, 5)),
     "large": random_nets(latent=288, hidden=256),
 }
 of_all_sizes = pytest.mark.parametrize("nets", MLPS.values(), ids=MLPS.keys())

@@ -2,56 +2,18 @@
 
 import dataclasses
 import json
+from typing import Any
 
 import pytest
 
-from muzero_probe.config import Config, NetsConfig, SearchConfig, TrainingConfig
-from muzero_probe.presets import PRESETS, SEEDS, preset
-from tests.reference import support as reference
-
-EVERY = [(agent, profile) for agent, profiles in PRESETS.items() for profile in profiles]
-
-
-@pytest.mark.parametrize(("agent", "profile"), EVERY)
-def test_a_preset_is_possible_and_survives_json(agent: str, profile: str):
-    built = preset(agent, profile)
-    assert built.agent == agent
-    assert profile in SEEDS
-    assert built.training.checkpoints[-1] == built.training.steps
-    assert Config.from_dict(json.loads(json.dumps(built.to_dict()))) == built
-
-
-def test_the_study_is_the_paper_preset():
-    built = preset("cartpole", "paper")
-    assert SEEDS["paper"] == 30
-    t, s = built.training, built.search
-    assert (t.steps, t.unroll_steps) == (100_000, 10)
-    assert (t.temperatures, t.temperature_changes) == ((1, 0.5, 0.25), (0.5, 0.75))
-    assert (s.simulations, s.discount, s.c1, s.c2, s.dirichlet_fraction) == (50, 0.997, 1.25, 19652, 0.25)
-    assert 2_000 in t.checkpoints  # Figure 6
-
-
-# Cart Pole: 1 / (1 - discount), reward 1 for ever. Lunar Lander: the highest return is a landing's 100 and all the
-# shaping, 20 on the ground less 100 x (distance, speed, tilt) in the air; a lander that fell out of the screen's
-# corner (distance 1.7, speed 1.6) would be worth 450. The lowest: as much lost by shaping, and a crash.
-# MinAtar: all 30 bricks of a screen at the fastest, one every other step, are worth 23, and the ball must come back.
-VALUES = {
-    "cartpole": (0, 1 / (1 - 0.997)),
-    "lunar_lander": (-550, 450),
-    "minatar": (0, 32),
-    "breakout": (0, 1 / (1 - 0.997**4)),
-}
-REWARDS = {"cartpole": (0, 1), "lunar_lander": (-100, 100), "minatar": (0, 1), "breakout": (0, 1)}
-
-
-@pytest.mark.parametrize(("agent", "profile"), EVERY)
-def test_no_value_saturates(agent: str, profile: str):
-    nets = preset(agent, profile).nets
-    for (low, high), atoms in (
-        (VALUES[agent], (nets.value_low, nets.value_high)),
-        (REWARDS[agent], (nets.reward_low, nets.reward_high)),
-    ):
-        assert atoms[0] <= reference.scale(low) and reference.scale(high) < atoms[1]
+from muzero_probe.config import (
+    Config,
+    ImageNetsConfig,
+    NetsConfig,
+    ResidualNetsConfig,
+    SearchConfig,
+    TrainingConfig,
+)
 
 
 @pytest.mark.parametrize(
@@ -87,6 +49,11 @@ def test_beta_rises_linearly():
         (NetsConfig, {"hidden": -1}, "nets.hidden is -1"),
         (NetsConfig, {"value_low": 5, "value_high": 5}, "nets.value_high is 5"),
         (NetsConfig, {"reward_low": 3}, "nets.reward_high is 2"),
+        (ImageNetsConfig, {"latent": 0}, "nets.latent is 0"),
+        (ImageNetsConfig, {"filters": 0}, "nets.filters is 0"),
+        (ResidualNetsConfig, {"channels": 1}, "nets.channels is 1, at least 2"),
+        (ResidualNetsConfig, {"head_hidden": 0}, "nets.head_hidden is 0"),
+        (ResidualNetsConfig, {"value_high": -300}, "nets.value_high is -300"),
         (TrainingConfig, {"steps": 0}, "training.steps is 0"),
         (TrainingConfig, {"batch_size": 1}, "training.batch_size is 1"),
         (TrainingConfig, {"unroll_steps": 0}, "training.unroll_steps is 0"),
@@ -104,6 +71,7 @@ def test_beta_rises_linearly():
         (TrainingConfig, {"learning_rate": 0.0}, "training.learning_rate is 0.0"),
         (TrainingConfig, {"gradient_norm": 0.0}, "training.gradient_norm"),
         (TrainingConfig, {"weight_decay": -1.0}, "training.weight_decay"),
+        (TrainingConfig, {"loss_terms": {"consistency": float("inf")}}, "loss_terms has consistency inf"),
         (TrainingConfig, {"temperatures": (1.0, 0.5)}, "training.temperatures"),
         (TrainingConfig, {"temperatures": (1.0, 0.5, 0.0)}, "training.temperatures"),
         (TrainingConfig, {"temperature_changes": (0.75, 0.5)}, "training.temperature_changes"),
@@ -117,6 +85,19 @@ def test_impossible_settings_are_refused(kind: type, wrong: dict, message: str):
 def test_settings_cannot_be_changed():
     with pytest.raises(dataclasses.FrozenInstanceError):
         Config().search.simulations = 3  # pyright: ignore
+
+
+@pytest.mark.parametrize("nets", [NetsConfig(latent=8), ImageNetsConfig(filters=4), ResidualNetsConfig(channels=8)])
+def test_configs_come_back_from_json(nets: Any):
+    training = TrainingConfig(loss_terms={"consistency": 2.0}, checkpoints=(0, 7))
+    config = Config(agent="mine", environment={"side": 48, "sticky": False}, nets=nets, training=training)
+    written = json.loads(json.dumps(config.to_dict()))
+    assert Config.from_dict(written, nets=type(nets)) == config
+
+
+def test_nets_of_another_kind_are_refused():
+    with pytest.raises(ValueError, match=r"config section nets: \['filters'\] unknown or missing"):
+        Config.from_dict(Config(nets=ImageNetsConfig()).to_dict())
 
 
 @pytest.mark.parametrize("section", ["nets", "search", "training"])
@@ -149,10 +130,3 @@ def test_from_dict_refuses_impossible_values():
     written["search"]["simulations"] = 0
     with pytest.raises(ValueError, match=r"search\.simulations is 0"):
         Config.from_dict(written)
-
-
-def test_unknown_presets_are_refused():
-    with pytest.raises(ValueError, match="'chess' is unknown: cartpole"):
-        preset("chess", "paper")
-    with pytest.raises(ValueError, match="'huge' is unknown for cartpole: smoke"):
-        preset("cartpole", "huge")

@@ -60,7 +60,7 @@ CORES = [
 
 def dispatched() -> set[str]:
     """Features for which numpy has code of its own, and which this processor has."""
-    from numpy._core import _multiarray_umath as core
+    from numpy._core import _multiarray_umath as core  # pyright: ignore[reportAttributeAccessIssue]
 
     return {name for name in core.__cpu_dispatch__ if core.__cpu_features__[name]}
 

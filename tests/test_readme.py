@@ -13,6 +13,7 @@ README = (ROOT / "README.md").read_text()
 
 def test_the_model_of_one_s_own():
     (program,) = re.findall(r"```python\n(.*?)```", README, re.S)
+    assert program == (ROOT / "examples" / "own_model.py").read_text()  # where its types are checked
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=True, capture_output=True, text=True)
     errors = [float(x) for x in re.findall(r"[\d.]+(?:e-?\d+)?", done.stdout)]
     assert len(errors) == 10

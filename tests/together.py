@@ -11,14 +11,13 @@ import sys
 
 import numpy as np
 
-from muzero_probe import threads
-from muzero_probe.presets import preset
+from muzero_probe import agents, threads
 from muzero_probe.training.trainer import Trainer
 
 SEED = 1
 COMPANIES = ([1], [0, 1], [2, 1, 7])
 PROFILES = {"cartpole": "paper", "lunar_lander": "desk", "minatar": "desk", "breakout": "desk"}
-# little work with the presets' nets; replay is searched again in batches of all sizes
+# little work with the profiles' nets; replay is searched again in batches of all sizes
 SMALL = {
     "steps": 8,
     "checkpoints": (8,),
@@ -49,12 +48,15 @@ def digest(trainer: Trainer) -> str:
     return found.hexdigest()
 
 
-def trained(agent: str, seeds: list[int]) -> Trainer:
+def trained(name: str, seeds: list[int]) -> Trainer:
     """A short training."""
-    config = preset(agent, PROFILES[agent])
+    agent = agents.load(name)
+    config = agent.config(PROFILES[name])
     training = dataclasses.replace(config.training, **SMALL)
     search = dataclasses.replace(config.search, simulations=10)
-    trainer = Trainer(dataclasses.replace(config, training=training, search=search), seeds)
+    env = agent.make(config.environment)
+    nets = agent.build(config.nets, env)
+    trainer = Trainer(dataclasses.replace(config, training=training, search=search), env, seeds, nets=nets)
     for _ in trainer.run():
         pass
     return trainer

@@ -7,11 +7,11 @@ import contextlib
 import io
 import os
 import re
+import sys
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Any, TypeVar
 
-import torch
 import tyro
 
 T = TypeVar("T")
@@ -69,20 +69,39 @@ def option(words: Sequence[str], name: str) -> str | None:
     return next((value for word, value in reversed(list(pairwise(parts))) if word == name), None)
 
 
-def check_device(name: str) -> None:
-    """Refuses a torch device that is none, or that is not there.
+def run(
+    program: str,
+    parse: Callable[[], T],
+    work: Callable[[T], int],
+    *,
+    troubles: tuple[type[Exception], ...] = (),
+    interrupted: str = "interrupted",
+) -> int:
+    """Runs a command line and returns its exit code; trouble is one line on stderr, without a traceback.
 
-    Raises:
-        ValueError: in one line.
+    Args:
+        program: its name.
+        parse: what was asked for; a ValueError is an impossible command, code 2.
+        work: what is done; returns its code.
+        troubles: what may go wrong with files, code 1, beside OSError, ImportError and MemoryError.
+        interrupted: what to say of an interruption, code 130.
     """
     try:
-        device = torch.device(name)
-    except RuntimeError:
-        device = None
-    if device is None or device.type not in ("cpu", "cuda"):
-        raise ValueError(f"device is {name!r}, allowed are cpu, cuda and cuda:0, cuda:1, ...")
-    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise ValueError(f"device is {name!r}, but torch sees {torch.cuda.device_count()} CUDA devices here")
+        try:
+            asked = parse()
+        except ValueError as error:
+            return trouble(program, error, 2)
+        return work(asked)
+    except (ImportError, OSError, MemoryError, *troubles) as error:
+        return trouble(program, error, 1)
+    except KeyboardInterrupt:
+        return trouble(program, interrupted, 130)
+
+
+def trouble(program: str, what: object, code: int) -> int:
+    """Says in one line what is wrong, and returns the code."""
+    print(f"{program}: {' '.join(str(what).split()) or type(what).__name__}", file=sys.stderr)
+    return code
 
 
 def _condensed(box: str) -> str:

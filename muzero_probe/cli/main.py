@@ -6,20 +6,20 @@ Exit codes are those of `DESCRIPTION`; trouble is one line on stderr, without a 
 import math
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, make_dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Union
 
 import tyro
 from rich.console import Console
 from rich.table import Table
 
 from muzero_probe import threads
+from muzero_probe.agents import Agent, load, names
 from muzero_probe.checkpoints import ROOT, CheckpointError, resume_folder
 from muzero_probe.cli import arguments
 from muzero_probe.cli.seeds import parse_seeds, show_seeds
-from muzero_probe.config import Config, NetsConfig, ResidualNetsConfig, SearchConfig, TrainingConfig
-from muzero_probe.presets import PRESETS, SEEDS, population_size, preset
+from muzero_probe.config import SearchConfig, TrainingConfig
 from muzero_probe.runs import inventory, progress
 from muzero_probe.runs.run import Run, train
 
@@ -29,13 +29,6 @@ DESCRIPTION = """Trains MuZero populations and says what is there of them.
 Exit code 0 is success; 1 is trouble with files (damage, other settings, another process that trains the same
 seeds); 2 is a command that says something unknown or impossible."""
 COMMANDS = ("train", "status", "agents")
-
-if TYPE_CHECKING:
-    Agent = str
-    Profile = str
-else:
-    Agent = Literal[tuple(PRESETS)]
-    Profile = Literal[tuple(SEEDS)]
 
 _SEEDS = tyro.constructors.PrimitiveConstructorSpec(
     nargs=1,
@@ -55,19 +48,25 @@ class Train:
     The defaults shown are those of the agent and the profile that the command names.
     """
 
-    agent: tyro.conf.Positional[Agent]  # what to train; `muzero-probe agents` lists them
-    profile: Profile = "quick"  # size of the study
-    seeds: Annotated[tuple[int, ...], _SEEDS]  # 0:30 is 0 to 29; also 3 or 0,4,7
-    device: str = "cpu"  # torch device of nets and updates: cpu, cuda, cuda:1, ...
-    root: Path = ROOT  # folder of all checkpoints
-    resume_minutes: float = 5.0  # least wall time between resume states, but for checkpoints'; 0: with all metrics
-    metrics_every: int = 500  # updates between two sets of metrics
+    agent: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="AGENT")]
+    """What to train: a name that `muzero-probe agents` lists, or the path of a file that defines it, which is run."""
+    profile: str = "quick"
+    """Size of the study; `muzero-probe agents` lists each agent's."""
+    seeds: Annotated[tuple[int, ...], _SEEDS]
+    """Seeds to train: 0:30 is 0 to 29; also 3 or 0,4,7."""
+    device: str = "cpu"
+    """Device of nets and updates: cpu, cuda, cuda:1 and so on."""
+    root: Path = ROOT
+    """Folder of all checkpoints."""
+    resume_minutes: float = 5.0
+    """Least wall time between two resume states that are not behind a checkpoint."""
+    metrics_every: int = 500
+    """Updates between two sets of metrics."""
     training: TrainingConfig
     search: SearchConfig
-    nets: tyro.conf.AvoidSubcommands[NetsConfig | ResidualNetsConfig]
+    nets: Any
 
     def __post_init__(self) -> None:
-        """Refuses impossible values."""
         if not (math.isfinite(self.resume_minutes) and self.resume_minutes >= 0):
             raise ValueError(f"resume-minutes is {self.resume_minutes}, it must be 0 or more")
         if self.metrics_every < 1:
@@ -81,10 +80,14 @@ class Status:
     Every file is verified; with a damaged one the exit code is 1.
     """
 
-    root: Path = ROOT  # folder of all checkpoints
-    profile: Annotated[str | None, _NAME] = None  # this profile only
-    agent: Annotated[str | None, _NAME] = None  # this agent only
-    seeds: Annotated[tuple[int, ...] | None, _SEEDS] = None  # these only; else the profile's and all that are there
+    root: Path = ROOT
+    """Folder of all checkpoints."""
+    profile: Annotated[str | None, _NAME] = None
+    """The only profile to show."""
+    agent: Annotated[str | None, _NAME] = None
+    """The only agent to show."""
+    seeds: Annotated[tuple[int, ...] | None, _SEEDS] = None
+    """The only seeds to show; by default the profile's, and all that are there."""
 
     def __post_init__(self) -> None:
         """Refuses names that cannot be part of a path."""
@@ -93,7 +96,7 @@ class Status:
 
 @dataclass(frozen=True, kw_only=True)
 class Agents:
-    """Lists what can be trained: agents, environments, profiles."""
+    """Lists what can be trained: agents and their profiles."""
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -102,54 +105,83 @@ def main(words: Sequence[str] | None = None) -> int:
     Args:
         words: without the program's name; None takes the process's own.
     """
-    try:
-        command = _parse(sys.argv[1:] if words is None else words)
-        run = _run_of(command) if isinstance(command, Train) else None
-    except ValueError as error:
-        return _trouble(error, 2)
-    try:
-        if isinstance(command, Train) and run:
-            return _train(command, run)
-        return _status(command) if isinstance(command, Status) else _agents()
-    except (CheckpointError, ImportError, OSError, MemoryError) as error:
-        return _trouble(error, 1)
-    except KeyboardInterrupt:
-        return _trouble("interrupted; the same command goes on from the last resume state", 130)
+    given = sys.argv[1:] if words is None else list(words)
+    return arguments.run(
+        PROGRAM, lambda: _asked(given), _do, troubles=(CheckpointError, ValueError),
+        interrupted="interrupted; the same command goes on from the last resume state",
+    )  # fmt: skip
+
+
+def _asked(words: Sequence[str]) -> tuple[Train | Status | Agents, Run | None]:
+    """Returns the command, and the run that it is about."""
+    command = _parse(words)
+    return command, _run_of(command) if isinstance(command, Train) else None
+
+
+def _do(asked: tuple[Train | Status | Agents, Run | None]) -> int:
+    command, run = asked
+    if isinstance(command, Train) and run:
+        return _train(command, run)
+    return _status(command) if isinstance(command, Status) else _agents()
 
 
 def _parse(words: Sequence[str]) -> Train | Status | Agents:
     if not words or not (words[0] in COMMANDS or words[0].startswith("-")):
         found = f"command {words[0]!r} is unknown" if words else "a command is missing"
         raise ValueError(f"{found}, there are {', '.join(COMMANDS)}")
-    agent = next((word for word in words if word in PRESETS), next(iter(PRESETS)))
-    profile = arguments.option(words, "--profile")
-    command = _parse_with(words, agent, profile if profile in SEEDS else "quick")
-    if isinstance(command, Train) and command.agent != agent:  # another word than the agent was taken for it
-        command = _parse_with(words, command.agent, command.profile)
+    if words[0] == "train" and (named := arguments.option(words, "--agent")):  # the name stands by itself otherwise
+        words = ["train", named, *_without(words[1:], "--agent")]
+    reference = next(filter(_may_be_an_agent, words[1:]), "cartpole") if words[0] == "train" else "cartpole"
+    command = _parse_with(words, load(reference), arguments.option(words, "--profile"))
+    if isinstance(command, Train) and command.agent != reference:  # another word than the agent was taken for it
+        command = _parse_with(words, load(command.agent), command.profile)
+    if isinstance(command, Train):
+        load(command.agent).profile(command.profile)  # refuses what it has not
     return command
 
 
-def _parse_with(words: Sequence[str], agent: str, profile: str) -> Train | Status | Agents:
-    """Parses with the defaults of one preset."""
-    config = preset(agent, profile)
-    default = Train(
-        agent=tyro.MISSING, profile=profile, seeds=tuple(range(population_size(agent, profile))),
-        training=config.training, search=config.search, nets=config.nets,
+def _may_be_an_agent(word: str) -> bool:
+    return word in names() or (word.endswith(".py") and Path(word).is_file())
+
+
+def _without(words: Sequence[str], option: str) -> list[str]:
+    """Returns the words without an option and its value."""
+    kept: list[str] = []
+    skip = False
+    for word in words:
+        if skip or word == option or word.startswith(f"{option}="):
+            skip = word == option
+            continue
+        kept.append(word)
+    return kept
+
+
+def _parse_with(words: Sequence[str], agent: Agent, profile: str | None) -> Train | Status | Agents:
+    """Parses with the defaults of one agent and profile, or of the agent's first one where it has no such profile."""
+    usual = "quick" if "quick" in agent.profiles else next(iter(agent.profiles))
+    given = agent.profiles.get(profile or usual, agent.profiles[usual])
+    # the kind of nets is the agent's
+    kind: Any = make_dataclass("Train", [("nets", type(given.nets))], bases=(Train,), frozen=True, kw_only=True)
+    kind.__doc__ = Train.__doc__
+    default = kind(
+        agent=tyro.MISSING, profile=profile or usual, seeds=tuple(range(given.seeds)), training=given.training,
+        search=given.search, nets=given.nets,
     )  # fmt: skip
-    commands: Any = (
-        Annotated[Train, tyro.conf.subcommand("train", default=default)]
-        | Annotated[Status, tyro.conf.subcommand("status")]
-        | Annotated[Agents, tyro.conf.subcommand("agents")]
-    )
+    commands: Any = Union[  # noqa: UP007
+        Annotated[kind, tyro.conf.subcommand("train", default=default)],
+        Annotated[Status, tyro.conf.subcommand("status")],
+        Annotated[Agents, tyro.conf.subcommand("agents")],
+    ]
     return arguments.parse(commands, words, program=PROGRAM, description=DESCRIPTION)
 
 
 def _run_of(command: Train) -> Run:
-    config = Config(
-        agent=command.agent, environment=preset(command.agent, command.profile).environment,
-        nets=command.nets, search=command.search, training=command.training,
+    agent = load(command.agent)
+    config = replace(agent.config(command.profile), nets=command.nets, search=command.search, training=command.training)
+    return Run(
+        agent=agent, config=config, profile=command.profile, seeds=command.seeds, root=command.root,
+        device=command.device,
     )  # fmt: skip
-    return Run(config=config, profile=command.profile, seeds=command.seeds, root=command.root, device=command.device)
 
 
 def _train(command: Train, run: Run) -> int:
@@ -172,14 +204,14 @@ def _train(command: Train, run: Run) -> int:
 
 
 def _status(command: Status) -> int:
-    known = [(profile, agent) for agent, profiles in PRESETS.items() for profile in profiles]
+    known = [(profile, agent) for agent in names() for profile in load(agent).profiles]
     there = inventory.populations(command.root)
-    for what, name, names in (
+    for what, name, existing in (
         ("profile", command.profile, {profile for profile, _ in there + known}),
         ("agent", command.agent, {agent for _, agent in there + known}),
     ):
-        if name is not None and name not in names:
-            return _trouble(f"{what} {name!r} is unknown, there are {', '.join(sorted(names))}", 2)
+        if name is not None and name not in existing:
+            return arguments.trouble(PROGRAM, f"{what} {name!r} is unknown, there are {', '.join(sorted(existing))}", 2)
     chosen = [
         (profile, agent)
         for profile, agent in sorted(set(there + known) if command.profile or command.agent else there)
@@ -218,16 +250,20 @@ def _status(command: Status) -> int:
 
 
 def _agents() -> int:
-    table = Table("agent", "environment", "profile", "steps", "seeds", "checkpoints")
-    for agent, profiles in PRESETS.items():
+    table = Table("agent", "title", "profile", "steps", "seeds", "checkpoints")
+    for name in names():
+        agent = load(name)
         table.add_section()
-        for profile in profiles:
-            config = preset(agent, profile)
-            t = config.training
+        for profile, p in agent.profiles.items():
+            t = p.training
             table.add_row(
-                agent, config.environment, profile, f"{t.steps:,}", show_seeds(range(population_size(agent, profile))),
+                name,
+                agent.title,
+                profile,
+                f"{t.steps:,}",
+                show_seeds(range(p.seeds)),
                 " ".join(map(str, t.checkpoints)),
-            )  # fmt: skip
+            )
     _console().print(table)
     return 0
 
@@ -245,6 +281,5 @@ def _console() -> Console:
     return Console() if sys.stdout.isatty() else Console(width=120)
 
 
-def _trouble(what: object, code: int) -> int:
-    print(f"{PROGRAM}: {' '.join(str(what).split()) or type(what).__name__}", file=sys.stderr)
-    return code
+if __name__ == "__main__":
+    sys.exit(main())

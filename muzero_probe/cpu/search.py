@@ -4,8 +4,6 @@
 simulations of a few rows of one seed follow each other, while their weights, trees and latents are in the core's cache.
 """
 
-from typing import NamedTuple
-
 import numpy as np
 
 from muzero_probe.compiled import jit
@@ -18,17 +16,6 @@ from muzero_probe.search.tree import Paths, Tree, descend, grow
 ROWS = 32  # of one seed that are searched side by side
 
 
-class Plan(NamedTuple):
-    """How to search."""
-
-    factors: np.ndarray  # [simulations + 1] of `tree.exploration_factors`
-    uniform: bool  # whether the prior is uniform
-    discount: float  # per step
-    depth: int  # most edges of a path
-    horizon: int  # steps after the root behind which paths are cut
-    reward_factors: np.ndarray  # [horizon] discount^k for leaves that are random rollouts; empty for value leaves
-
-
 @jit
 def simulate(theta, sizes, row_seeds, tree, latents, plan, keys):
     """Runs all simulations.
@@ -39,7 +26,7 @@ def simulate(theta, sizes, row_seeds, tree, latents, plan, keys):
         row_seeds: [B] index into S of every row, ascending.
         tree: B trees, empty but for the root.
         latents: [B, D] of the roots.
-        plan: `Plan`.
+        plan: `search.tree.Plan`.
         keys: [B] of the rollouts.
     """
     start = 0
@@ -79,16 +66,16 @@ def _simulate_rows(w, sizes, tree, latents, plan, keys):
     taken = np.empty(B, np.int64)
     rewards = np.empty(B, np.float32)
     values = np.empty(B, np.float32)
-    logits = np.empty((B, sizes.actions), np.float32)
+    prior_logits = np.empty((B, sizes.actions), np.float32)
     leaf_values = np.empty(B, np.float64)
     for simulation in range(simulations):
         node = simulation + 1
-        descend(tree, plan.factors, plan.horizon, paths, slots, taken)
+        descend(tree, plan, paths, slots, taken)
         for b in range(B):
             parents[b] = states[slots[b]]
         advance(w, sizes, parents, taken, scratch, rewards)
         states[node * B : (node + 1) * B] = scratch.latents
-        predict(w, sizes, B, scratch, values, logits)
+        predict(w, sizes, B, scratch, values, prior_logits)
         if plan.reward_factors.size:
             steps = plan.horizon - paths.lengths.min()
             rolled = np.empty((B, steps), np.float32)
@@ -99,4 +86,4 @@ def _simulate_rows(w, sizes, tree, latents, plan, keys):
                     leaf_values[b] += rolled[b, t] * plan.reward_factors[t]
         else:
             leaf_values[:] = values
-        grow(tree, paths, node, logits, plan.uniform, rewards, plan.discount, leaf_values)
+        grow(tree, plan, paths, node, prior_logits, rewards, leaf_values)

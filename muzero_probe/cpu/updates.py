@@ -36,10 +36,9 @@ from muzero_probe.cpu.rows import (
 from muzero_probe.exact.elementary import power
 from muzero_probe.exact.lanes import HALF, WIDTH, transpose_square
 from muzero_probe.exact.products import NO_LIMIT, product
+from muzero_probe.training.learner import ADAM_EPSILON, BETA1, BETA2
 
 CHUNK = 32  # rows; measured: 16 and 64 do as well
-
-BETA1, BETA2, ADAM_EPSILON = 0.9, 0.999, 1e-8  # of Adam (Kingma and Ba 2015)
 
 # Weight decay drives the weights of dead units towards 0 for ever. Denormal numbers, with which a processor
 # computes a hundred times slower (after 4,000 updates a search took 12 times as long), must not come of it:
@@ -57,15 +56,23 @@ class Adam(NamedTuple):
     variance: np.ndarray
 
 
+class Schedule(NamedTuple):
+    """How some updates are made."""
+
+    step: int  # updates made before
+    rates: np.ndarray  # [U] learning rates
+    decay: float  # of the weights
+    gradient_norm: float  # largest
+
+
 class Rows(NamedTuple):
-    """One update's training data of one seed."""
+    """One update's training data of one seed; see `nets.loss.Targets`."""
 
     observations: np.ndarray  # [B, O] float32
     actions: np.ndarray  # [K, B] int64
     rewards: np.ndarray  # [K, B] in the task's units
     values: np.ndarray  # [K+1, B]
     policies: np.ndarray  # [K+1, B, A]
-    # factors of every loss term: mask, importance weight, 1/K, 1/B and loss coefficient multiplied
     reward_weights: np.ndarray  # [K, B]
     value_weights: np.ndarray  # [K+1, B]
     policy_weights: np.ndarray  # [K+1, B]
@@ -262,25 +269,22 @@ def adam_step(adam, s, grad, step, rate, decay, factor):
 
 
 @jit
-def update(s, adam, step, rates, decay, gradient_norm, sizes, batch, metrics):
-    """Updates seed s once per entry of `rates`: the gradient is clipped to a norm, then given to Adam.
+def update(s, adam, schedule, sizes, batch, sums):
+    """Updates seed s once per learning rate: the gradient is clipped to a norm, then given to Adam.
 
     Args:
         s: index of the seed.
         adam: `Adam`; row s is updated in place.
-        step: updates made before.
-        rates: [U] learning rates.
-        decay: weight decay.
-        gradient_norm: largest norm.
+        schedule: `Schedule`.
         sizes: `parameters.Sizes`.
-        batch: `training.replay.Batch`, [U, S] before the shapes of `Rows`.
-        metrics: [S, 5], row s written: sums over the updates of reward, value and policy loss and of the norm before
+        batch: `training.batch.Batch`.
+        sums: [S, 5], row s written: sums over the updates of reward, value and policy loss and of the norm before
             clipping, and the number of updates whose gradient was not finite; those have gradient 0.
     """
     grad = np.empty(adam.theta.shape[1], np.float32)
     losses = np.empty(3)
-    metrics[s] = 0.0
-    for u in range(rates.size):
+    sums[s] = 0.0
+    for u in range(schedule.rates.size):
         rows = Rows(
             batch.observations[u, s],
             batch.actions[u, s],
@@ -296,8 +300,8 @@ def update(s, adam, step, rates, decay, gradient_norm, sizes, batch, metrics):
         finite = np.isfinite(length)
         if not finite:
             grad[:] = np.float32(0.0)
-        factor = min(gradient_norm / (length + 1e-6), 1.0) if finite else 0.0
-        adam_step(adam, s, grad, step + u + 1, rates[u], decay, factor)
-        metrics[s, :3] += losses
-        metrics[s, 3] += length
-        metrics[s, 4] += not finite
+        factor = min(schedule.gradient_norm / (length + 1e-6), 1.0) if finite else 0.0
+        adam_step(adam, s, grad, schedule.step + u + 1, schedule.rates[u], schedule.decay, factor)
+        sums[s, :3] += losses
+        sums[s, 3] += length
+        sums[s, 4] += not finite

@@ -1,8 +1,9 @@
 """What do T(s, a) and R(s, a) answer, from any state?
 
-The study asks for both from states that were met long ago: to roll one state forward along hundreds
+The probes ask for both from states that were met long ago: to roll one state forward along hundreds
 of plans, and to grow search trees on the true dynamics. So an environment is a function of an
-explicit state, batched over rows B, and holds no current state that a caller could notice.
+explicit state, batched over rows B, and holds no current state that a caller could notice
+(docs/protocol.md, Environments).
 
 States are numpy arrays with a leading axis B: float64 `[B, 4]` for Cart Pole, `[B]` objects where a
 state is an object. They can be indexed, concatenated with `np.concatenate`, and written to bytes.

@@ -19,7 +19,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from muzero_probe.envs.base import Environment, StepResult, object_array
 
-FRAMES = 4  # of the game per step, and screens of an observation
+FRAMES_PER_STEP = 4  # of the game
+SCREENS = 4  # of an observation
 NO_OPS = 30  # at most, at the start of a game
 ACTIONS = (Action.NOOP, Action.FIRE, Action.RIGHT, Action.LEFT)
 # steps; EfficientZero's 12,000 frames in training and in tests while training: an agent that does not serve would wait
@@ -28,7 +29,7 @@ TIME_LIMIT = 3_000
 CONSOLES = 128  # at most, in one environment and thread; half a MiB and an eighth of a second each
 
 
-class State:
+class GameState:
     """One state of a game.
 
     Attributes:
@@ -44,7 +45,6 @@ class State:
     def __init__(
         self, machine: ALEState, screens: tuple[np.ndarray, ...], *, lives: int, lost: bool, over: bool
     ) -> None:
-        """See the class."""
         self.machine = machine
         self.screens = screens
         self.lives = lives
@@ -64,10 +64,10 @@ class _Console:
         self.ale.loadROM(rom)
         self.ale.reset_game()
         self._begin = self.ale.cloneState(include_rng=True)
-        self.now: State | None = None
+        self.now: GameState | None = None
         self._frames = np.zeros((2, 210, 160, 3), np.uint8)
 
-    def start(self, seed: int) -> State:
+    def start(self, seed: int) -> GameState:
         """A new game, as Gymnasium's reset with a seed makes it."""
         own = int(np.random.SeedSequence(seed).generate_state(2)[0])
         draws = np.random.Generator(np.random.PCG64(np.random.SeedSequence(own)))
@@ -76,32 +76,32 @@ class _Console:
             self.ale.act(Action.NOOP)
         self.ale.getScreenRGB(self._frames[0])
         screen = self._shrunk(self._frames[0])
-        return self._keep((screen,) * FRAMES, lost=False, over=False)
+        return self._keep((screen,) * SCREENS, lost=False, over=False)
 
-    def follow(self, state: State, action: int) -> tuple[State, int]:
+    def follow(self, state: GameState, action: int) -> tuple[GameState, int]:
         """Takes an action from a live state; returns the next state and the points scored."""
         points = self.roll(state, action)
         over = self.ale.game_over()
         screen = state.screens[-1] if over else self._shrunk(np.maximum(*self._frames))
         return self._keep((*state.screens[1:], screen), lost=self.ale.lives() < state.lives, over=over), points
 
-    def roll(self, state: State | None, action: int) -> int:
+    def roll(self, state: GameState | None, action: int) -> int:
         """Takes an action, from the state that the emulator is in where none is given, and keeps no state."""
         if state is not None and self.now is not state:
             self.ale.restoreState(state.machine)
         self.now = None
         points = 0
-        for frame in range(FRAMES):
+        for frame in range(FRAMES_PER_STEP):
             points += self.ale.act(ACTIONS[action])
             if self.ale.game_over():
                 break
-            if frame >= FRAMES - 2:
-                self.ale.getScreenRGB(self._frames[frame - FRAMES + 2])
+            if frame >= FRAMES_PER_STEP - 2:
+                self.ale.getScreenRGB(self._frames[frame - FRAMES_PER_STEP + 2])
         return points
 
-    def _keep(self, screens: tuple[np.ndarray, ...], *, lost: bool, over: bool) -> State:
+    def _keep(self, screens: tuple[np.ndarray, ...], *, lost: bool, over: bool) -> GameState:
         machine = self.ale.cloneState(include_rng=True)
-        self.now = State(machine, screens, lives=self.ale.lives(), lost=lost, over=over)
+        self.now = GameState(machine, screens, lives=self.ale.lives(), lost=lost, over=over)
         return self.now
 
     def _shrunk(self, frame: np.ndarray) -> np.ndarray:
@@ -118,7 +118,7 @@ class _Consoles(threading.local):
 class Breakout(Environment):
     """Breakout of the Arcade Learning Environment, from any state.
 
-    States are object arrays `[B]` of `State`. Observations are `[4, side, side, 3]` uint8.
+    States are object arrays `[B]` of `GameState`. Observations are `[4, side, side, 3]` uint8.
 
     Args:
         side: pixels of a screen's side.
@@ -131,14 +131,13 @@ class Breakout(Environment):
 
     num_actions = len(ACTIONS)
     observation_dtype = np.uint8
-    screens = FRAMES
+    screens = SCREENS
 
     def __init__(self, *, side: int = 96, time_limit: int = TIME_LIMIT, consoles: _Consoles | None = None) -> None:
-        """See the class."""
         sizes = [str(side)] * (side != 96) + [str(time_limit)] * (time_limit != TIME_LIMIT)
         self.name = "-".join(["breakout", *sizes])
         self.time_limit: int = time_limit
-        self.observation_shape = (FRAMES, side, side, 3)
+        self.observation_shape = (SCREENS, side, side, 3)
         self.side = side
         try:
             self._rom = str(roms.get_rom_path("breakout"))
@@ -163,13 +162,13 @@ class Breakout(Environment):
     def restart(self, states: np.ndarray, seeds: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
         """The next life of the same game, or a new game where it is over."""
         states = self._check_states(states)
-        following = object_array(
+        successors = object_array(
             [
                 self._console(b).start(seed) if state.over else _alive(state)
                 for b, (state, seed) in enumerate(zip(states, self._check_seeds(seeds), strict=True))
             ]
         )
-        return following, self.observe(following)
+        return successors, self.observe(successors)
 
     def observe(self, states: np.ndarray) -> np.ndarray:
         """Returns the last four screens, oldest first, `[B, 4, side, side, 3]`."""
@@ -193,8 +192,8 @@ class Breakout(Environment):
         successors = states.copy()
         for b in range(B):
             if not self._ended(states[b]):
-                following, points = self._console(b).follow(states[b], chosen[b])
-                successors[b], rewards[b] = self._shown(following), self._reward(points)
+                successor, points = self._console(b).follow(states[b], chosen[b])
+                successors[b], rewards[b] = self._shown(successor), self._reward(points)
         return StepResult(successors, self.observe(successors), rewards, self.is_terminal(successors))
 
     def rollout(self, states: np.ndarray, plans: ArrayLike) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
@@ -223,18 +222,18 @@ class Breakout(Environment):
 
     _ends_with_a_life = True
 
-    def _ended(self, state: State) -> bool:
+    def _ended(self, state: GameState) -> bool:
         return state.over or state.lost
 
     def _reward(self, points: int) -> float:
         return float(np.sign(points))
 
-    def _shown(self, state: State) -> State:
+    def _shown(self, state: GameState) -> GameState:
         return state
 
     def _check_states(self, states: np.ndarray) -> np.ndarray:
         side = self.side
-        for state in self._check_objects(states, State):
+        for state in self._check_objects(states, GameState):
             if state.screens[0].shape != (side, side, 3):
                 raise self._error(f"states must have screens [{side}, {side}, 3], got {list(state.screens[0].shape)}")
         return states
@@ -257,8 +256,8 @@ class Breakout(Environment):
         while at < len(data):
             lives, lost, over, length = np.frombuffer(data, "<i4", 4, at).tolist()
             at += 16
-            kept = np.frombuffer(data, np.uint8, FRAMES * size, at).reshape(FRAMES, side, side, 3)
-            at += FRAMES * size
+            kept = np.frombuffer(data, np.uint8, SCREENS * size, at).reshape(SCREENS, side, side, 3)
+            at += SCREENS * size
             if length < 0 or at + length > len(data):
                 raise ValueError(f"an emulator state of {length} bytes")
             try:
@@ -266,7 +265,7 @@ class Breakout(Environment):
             except SystemError:
                 raise ValueError(f"an emulator state of {length} bytes, which ale-py cannot read") from None
             at += length
-            states.append(State(machine, tuple(kept), lives=lives, lost=bool(lost), over=bool(over)))
+            states.append(GameState(machine, tuple(kept), lives=lives, lost=bool(lost), over=bool(over)))
         return object_array(states)
 
 
@@ -275,18 +274,18 @@ class _WholeGame(Breakout):
 
     _ends_with_a_life = False
 
-    def _ended(self, state: State) -> bool:
+    def _ended(self, state: GameState) -> bool:
         return state.over
 
     def _reward(self, points: int) -> float:
         return float(points)
 
-    def _shown(self, state: State) -> State:
+    def _shown(self, state: GameState) -> GameState:
         return _alive(state)
 
 
-def _alive(state: State) -> State:
+def _alive(state: GameState) -> GameState:
     """The state without the mark that a life was lost."""
     if not state.lost:
         return state
-    return State(state.machine, state.screens, lives=state.lives, lost=False, over=state.over)
+    return GameState(state.machine, state.screens, lives=state.lives, lost=False, over=state.over)

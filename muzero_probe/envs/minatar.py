@@ -20,7 +20,7 @@ TERMINAL = FIELDS.index("terminal")
 SIZE = 10  # side of the screen
 
 
-class Breakout(Environment):
+class MinAtarBreakout(Environment):
     """MinAtar's Breakout, from any state.
 
     States are uint8 `[B, 108]`. Rewards are 1 per brick; an episode ends when the ball is lost.
@@ -38,7 +38,6 @@ class Breakout(Environment):
     state_shape = (BRICKS + SIZE * SIZE,)
 
     def __init__(self) -> None:
-        """See the class."""
         try:
             from minatar.environments.breakout import Env
         except ImportError:

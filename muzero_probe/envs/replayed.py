@@ -17,6 +17,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from muzero_probe.envs.base import Environment, StepResult, object_array
 
+PROOF_STEPS = 20  # of an episode that shows whether an environment repeats itself
+
 
 @dataclass(frozen=True)
 class Prefix:
@@ -72,6 +74,7 @@ class Replayed(Environment):
         self._first_action = int(simulator.action_space.start)
         self._simulator = simulator
         self._turn = threading.RLock()
+        self._prove()
 
     def reset(self, seeds: ArrayLike) -> tuple[np.ndarray, NDArray[np.float32]]:
         """Returns one empty prefix per seed, and what each reset shows."""
@@ -123,6 +126,31 @@ class Replayed(Environment):
         ends = [self._replay(state)[1] for state in self._check_states(states)]
         return np.array(ends, np.bool_)
 
+    def _prove(self) -> None:
+        """Refuses what does not repeat itself: two episodes, each played twice, the other one between."""
+        plans = {seed: np.random.default_rng(seed).integers(self.num_actions, size=PROOF_STEPS) for seed in (0, 1)}
+        first = {seed: self._played(seed, plan) for seed, plan in plans.items()}
+        for seed, plan in plans.items():
+            for t, (was, now) in enumerate(zip(first[seed], self._played(seed, plan), strict=False)):
+                for what, a, b in zip(("observation", "reward", "end"), was, now, strict=True):
+                    if not np.array_equal(a, b, equal_nan=what != "end"):
+                        raise self._error(
+                            f"it does not repeat itself, which a replay needs: seed {seed} and the same {t} actions "
+                            f"gave another {what} the second time"
+                        )
+
+    def _played(self, seed: int, plan: np.ndarray) -> list[tuple[np.ndarray, float, bool]]:
+        """Returns what a reset and every action of a plan show, to a termination."""
+        with self._turn:
+            observation, _ = self._simulator.reset(seed=seed)
+            seen = [(np.array(observation), 0.0, False)]
+            for action in plan.tolist():
+                if seen[-1][2]:
+                    break
+                observation, reward, terminated = self._act(action)
+                seen.append((np.array(observation), reward, terminated))
+            return seen
+
     def _replay(self, state: Prefix) -> tuple[Any, bool]:
         """Brings the simulator into the state; returns its observation and if it is terminal."""
         with self._turn:
@@ -137,9 +165,7 @@ class Replayed(Environment):
     def _act(self, action: int) -> tuple[Any, float, bool]:
         observation, reward, terminated, truncated, _ = self._simulator.step(self._first_action + action)
         if truncated and not terminated:
-            raise RuntimeError(
-                f"{self.name}: the simulator ended an episode by a time limit of its own, build it without one"
-            )
+            raise self._error("the simulator ended an episode by a time limit of its own, build it without one")
         return observation, float(reward), bool(terminated)
 
     def _check_states(self, states: np.ndarray) -> np.ndarray:

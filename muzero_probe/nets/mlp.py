@@ -77,8 +77,8 @@ class Mlp:
     def dynamics(self, p: dict[str, Tensor], latents: Tensor, actions: Tensor) -> tuple[Tensor, Tensor]:
         """g: latents [S, B, D], actions [S, B] -> next latents [S, B, D], reward logits [S, B, atoms]."""
         one_hot = F.one_hot(actions, self.actions).to(latents.dtype)
-        following = min_max(_net("g", p, torch.cat([latents, one_hot], -1)))
-        return following, _net("reward", p, following)
+        next_latents = min_max(_net("g", p, torch.cat([latents, one_hot], -1)))
+        return next_latents, _net("reward", p, next_latents)
 
     def prediction(self, p: dict[str, Tensor], latents: Tensor) -> tuple[Tensor, Tensor]:
         """f: latents [S, B, D] -> value logits [S, B, atoms], policy logits [S, B, A]."""

@@ -144,8 +144,8 @@ class Residual:
         S, B, _, H, W = latents.shape
         planes = F.one_hot(actions, self.actions).to(latents.dtype)[..., None, None].expand(S, B, self.actions, H, W)
         x = _layer(p, "g.first", _beside(torch.cat([latents, planes], 2)))
-        following = _scaled(_apart(_block(p, "g.block", (x + _beside(latents)).relu()), S))
-        return following, _head(p, "reward", _beside(following), S)
+        next_latents = _scaled(_apart(_block(p, "g.block", (x + _beside(latents)).relu()), S))
+        return next_latents, _head(p, "reward", _beside(next_latents), S)
 
     def prediction(self, p: Parameters, latents: Tensor) -> tuple[Tensor, Tensor]:
         """f: latents [S, B, C, H, W] -> value logits [S, B, atoms], policy logits [S, B, A]."""
@@ -165,7 +165,7 @@ def _beside(x: Tensor) -> Tensor:
 
 
 def _apart(x: Tensor, seeds: int) -> Tensor:
-    """X as [S, B, C, H, W]."""
+    """The reverse of `_beside`: x as [S, B, C, H, W]."""
     return x.unflatten(1, (seeds, -1)).transpose(0, 1)
 
 

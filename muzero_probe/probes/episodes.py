@@ -1,4 +1,4 @@
-"""Episodes in the real environment, and the bank of states that they visit (d_pi of the study)."""
+"""Episodes in the real environment, and the bank of states that they visit: d_pi (docs/protocol.md, States)."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -75,10 +75,10 @@ def draw_bank(
     """
     banks = []
     for index, seed in enumerate(seeds):
-        own = np.flatnonzero(row_seeds == index)
-        if own.size > states:
-            own = stream(seed, "bank", *labels).choice(own, states, replace=False)
+        of_seed = np.flatnonzero(row_seeds == index)
+        if of_seed.size > states:
+            of_seed = stream(seed, "bank", *labels).choice(of_seed, states, replace=False)
         else:
-            own = stream(seed, "bank", *labels).permutation(own)
-        banks.append(visited[own])
+            of_seed = stream(seed, "bank", *labels).permutation(of_seed)
+        banks.append(visited[of_seed])
     return banks

@@ -3,20 +3,18 @@
 import numpy as np
 
 from muzero_probe.config import SearchConfig
-from muzero_probe.models import LearnedModel
-from muzero_probe.search.mcts import search, visit_policy
+from muzero_probe.models.contract import Model, checked
+from muzero_probe.search.policies import search_policies
 
 
-def search_policy(
-    model: LearnedModel, observations: np.ndarray, config: SearchConfig, temperature: float
-) -> np.ndarray:
+def search_policy(model: Model, observations: np.ndarray, config: SearchConfig, temperature: float) -> np.ndarray:
     """Returns pi_MuZero(. | s) [B, A] (eq 2): visit counts of a search without noise, to the power 1/T."""
-    return visit_policy(search(model, observations, config).visits, temperature)
+    return search_policies(model, observations, config, temperature=temperature).acting
 
 
-def prior_policy(model: LearnedModel, observations: np.ndarray) -> np.ndarray:
+def prior_policy(model: Model, observations: np.ndarray) -> np.ndarray:
     """Returns the policy prior pi_theta(. | h(s)) [B, A]."""
-    return softmax(model.root(observations).logits)
+    return softmax(checked(model.root(observations), model, len(observations)).prior_logits)
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:

@@ -1,4 +1,13 @@
-"""Does the policy prior keep the search where the model is right? (Fig 6)"""
+"""Does the policy prior keep the search where the model is right? (Fig 6)
+
+The policy prior is compared with the smoothed visit distribution q at the root, which is above 0 everywhere:
+
+    q(a) = (1 + N(a)) / (|A| + sum_b N(b))
+    TV   = 1/2 sum_a |pi_theta(a | s) - q(a)|
+    KL   = sum_a pi_theta(a | s) log(pi_theta(a | s) / q(a))
+
+The error is eq 5 of what was simulated, the tree path and the random rollout behind it, cut at the planning horizon.
+"""
 
 from typing import NamedTuple
 
@@ -6,7 +15,7 @@ import numpy as np
 
 from muzero_probe.config import SearchConfig
 from muzero_probe.envs.base import Environment
-from muzero_probe.models import LearnedModel
+from muzero_probe.models.contract import Model
 from muzero_probe.probes.policies import prior_policy
 from muzero_probe.search.leaves import RolloutLeaf
 from muzero_probe.search.mcts import Prior, search
@@ -18,13 +27,13 @@ class PriorEffect(NamedTuple):
 
     error: np.ndarray  # mean eq 5 of the simulated trajectories: tree path and rollout
     path_error: np.ndarray  # ... of the tree paths alone
-    tv: np.ndarray  # total variation distance between policy prior and visit distribution
-    kl: np.ndarray  # KL(prior || visit distribution), nats
+    tv: np.ndarray  # total variation distance between policy prior and smoothed visit distribution, 0 to 1
+    kl: np.ndarray  # KL(policy prior || smoothed visit distribution), nats
 
 
 def prior_effect(
     env: Environment,
-    model: LearnedModel,
+    model: Model,
     states: np.ndarray,
     config: SearchConfig,
     *,
@@ -36,7 +45,7 @@ def prior_effect(
     """Searches with the learned model and random rollouts, and judges what was simulated.
 
     A search with n simulations is the beginning of every longer one, so one search of `config.simulations`
-    serves all budgets.
+    serves all budgets. After n of them N(a) is the number of the first n trajectories that begin with a.
 
     Args:
         env: the ground truth.
@@ -54,15 +63,16 @@ def prior_effect(
     if max(budgets) != config.simulations:
         raise ValueError(f"search.simulations is {config.simulations}, the largest budget is {max(budgets)}")
     observations = env.observe(states)
-    result = search(model, observations, config, prior=prior, leaf=RolloutLeaf(horizon=horizon), keys=keys, record=True)
+    leaf = RolloutLeaf(horizon=horizon)
+    result = search(model, observations, config, states=states, prior=prior, leaf=leaf, keys=keys, record=True)
     assert result.record is not None
     plans = result.record.trajectories
     B, n, T = plans.shape
     rows = np.repeat(np.arange(B), n)
     flat = plans.reshape(B * n, T)
     real = env.rollout(states[rows], flat)[0]
-    guessed = model.rows(rows).rollout(model.root(observations).states[rows], flat)
-    difference = np.abs(discounted_sums(real, config.discount) - discounted_sums(guessed, config.discount))
+    predicted = model.rows(rows).rollout(model.root(observations, states).states[rows], flat)
+    difference = np.abs(discounted_sums(real, config.discount) - discounted_sums(predicted, config.discount))
     error = difference[:, -1].reshape(B, n)
     path_end = result.record.path_lengths.reshape(-1) - 1
     path_error = difference[np.arange(B * n), path_end].reshape(B, n)

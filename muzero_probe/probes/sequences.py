@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from muzero_probe.envs.base import Environment
-from muzero_probe.models import LearnedModel
+from muzero_probe.models.contract import Model
 from muzero_probe.probes.value_error import Policy, every, grow
 
 
@@ -18,7 +18,7 @@ class Sequences(NamedTuple):
 
 def enumerate_sequences(
     env: Environment,
-    model: LearnedModel,
+    model: Model,
     states: np.ndarray,
     policy: Policy,
     *,

@@ -1,4 +1,13 @@
-"""How wrong are the learned model's reward sums along the action sequences of a policy? (eqs 3-7)
+"""How wrong are the learned model's reward sums along the action sequences of a policy?
+
+    v     = sum_{k<h} gamma^k r_{t+k}                              real rewards along a_{t:t+h-1}      (eq 3)
+    v_hat = sum_{k<h} gamma^k u_{t+k}                              g's rewards, unrolled from h(s_t)   (eq 4)
+    error of a sequence = |v - v_hat|                                                                  (eq 5)
+    Pr(a_{t:t+h-1} | s_t, pi) = prod_{k<h} pi(a_{t+k} | s_{t+k})   pi asked at the real states         (eq 6)
+    error of pi at h = | E_{a ~ Pr(. | s_t, pi)} [v - v_hat] |     the absolute value outside          (eq 7)
+
+No value bootstraps a sum, and no time limit ends one. After a termination real rewards are 0, every action is equally
+likely, and the model is unrolled on (docs/protocol.md, Model error).
 
 Sequences grow step by step as a tree of prefixes, so that the search of a shared prefix is made once. Every
 prefix carries a weight: its probability (exact expectation), or the number of sampled sequences that start
@@ -11,7 +20,7 @@ from typing import NamedTuple
 import numpy as np
 
 from muzero_probe.envs.base import Environment
-from muzero_probe.models import LearnedModel
+from muzero_probe.models.contract import Model, checked
 
 # (rows [n] ascending, observations [n, *obs]) -> pi(. | s) [n, A]
 Policy = Callable[[np.ndarray, np.ndarray], np.ndarray]
@@ -43,7 +52,7 @@ class PolicyError(NamedTuple):
 
 def grow(
     env: Environment,
-    model: LearnedModel,
+    model: Model,
     states: np.ndarray,
     policy: Policy,
     spread: Spread,
@@ -51,7 +60,9 @@ def grow(
     horizon: int,
     discount: float,
 ) -> Iterator[Prefixes]:
-    """Yields the prefixes of length 1, ..., horizon.
+    """Yields the prefixes of length h = 1, ..., horizon with their sums v and v_hat (eqs 3 and 4).
+
+    With the spread `exact` or `every` a prefix' weight is its probability (eq 6).
 
     Args:
         env: the ground truth.
@@ -71,23 +82,36 @@ def grow(
     true = np.zeros(len(states))
     predicted = np.zeros(len(states))
     alive = ~env.is_terminal(states)
-    latents = model.root(observations).states
+    latents = checked(model.root(observations, states), model, len(states)).states
     for h in range(horizon):
         policies = np.full((len(rows), A), 1 / A)
         asked = np.flatnonzero(alive)
         if asked.size:
-            policies[asked] = policy(rows[asked], observations[asked])
+            policies[asked] = _distributions(policy(rows[asked], observations[asked]), (asked.size, A))
         child_weights = spread(rows, weights, policies)
         parents, actions = np.nonzero(child_weights >= 0)
         rows = rows[parents]
         weights = child_weights[parents, actions]
         step = env.step(states[parents], actions)
-        prediction = model.rows(rows).step(latents[parents], actions)
+        prediction = checked(model.rows(rows).step(latents[parents], actions), model, len(rows))
         true = true[parents] + discount**h * step.rewards
         predicted = predicted[parents] + discount**h * prediction.rewards
         yield Prefixes(rows, weights, true, predicted, alive[parents], prediction.rewards)
         states, observations, alive = step.states, step.observations, ~step.terminated
         latents = prediction.states
+
+
+def _distributions(found: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """Returns what a policy answers, if it is a distribution over actions for every state."""
+    found = np.asarray(found)
+    if found.shape != shape:
+        raise ValueError(f"the policy must give probabilities of shape {list(shape)}, not {list(found.shape)}")
+    sums = found.sum(-1)
+    if not (found >= 0).all() or not (np.abs(sums - 1) < 1e-4).all():  # also where one is no number
+        raise ValueError(
+            f"the policy's probabilities must be 0 or more and sum to 1, not {sums[np.argmax(abs(sums - 1))]:g}"
+        )
+    return found
 
 
 def exact(rows: np.ndarray, weights: np.ndarray, policies: np.ndarray) -> np.ndarray:
@@ -101,21 +125,21 @@ def every(rows: np.ndarray, weights: np.ndarray, policies: np.ndarray) -> np.nda
     return weights[:, None] * policies
 
 
-def sampled(rngs: list[np.random.Generator], row_seeds: np.ndarray) -> Spread:
+def sampled(rngs: list[np.random.Generator], groups: np.ndarray) -> Spread:
     """Spreads counts of sampled sequences at random.
 
     Args:
-        rngs: one stream per seed.
-        row_seeds: [B] index into `rngs` of every root state, ascending.
+        rngs: random streams.
+        groups: [B] index into `rngs` of every root state, ascending.
     """
 
     def spread(rows: np.ndarray, weights: np.ndarray, policies: np.ndarray) -> np.ndarray:
         counts = np.empty(policies.shape)
-        owner = row_seeds[rows]
+        owner = groups[rows]
         policies = policies / policies.sum(-1, keepdims=True)
         for index in np.unique(owner):
-            own = owner == index
-            counts[own] = rngs[index].multinomial(weights[own].astype(np.int64), policies[own])
+            of_group = owner == index
+            counts[of_group] = rngs[index].multinomial(weights[of_group].astype(np.int64), policies[of_group])
         return np.where(counts > 0, counts, -1.0)
 
     return spread
@@ -123,7 +147,7 @@ def sampled(rngs: list[np.random.Generator], row_seeds: np.ndarray) -> Spread:
 
 def policy_value_error(
     env: Environment,
-    model: LearnedModel,
+    model: Model,
     states: np.ndarray,
     policy: Policy,
     *,
@@ -131,8 +155,17 @@ def policy_value_error(
     discount: float,
     samples: int | None,
     rngs: list[np.random.Generator] | None = None,
+    groups: np.ndarray | None = None,
 ) -> PolicyError:
-    """Value prediction error of a policy at every horizon up to H (eq 7).
+    """Value prediction error of a policy at every horizon h up to H (eq 7).
+
+        error = |bias|,    bias = E_{a ~ Pr(. | s, pi)} [v - v_hat]
+
+    Estimated from M sequences with d_i = v - v_hat of the i-th, the bias has the Monte Carlo standard error
+
+        sqrt( sum_i (d_i - bias)^2 / (M (M - 1)) )
+
+    The model calls a state over where it predicts less than half the reward of being alive.
 
     Args:
         env: the ground truth.
@@ -142,20 +175,22 @@ def policy_value_error(
         horizon: H.
         discount: per step.
         samples: sequences per state, or None for the exact expectation over all of them.
-        rngs: one stream per seed, needed for sampling.
+        rngs: random streams, needed for sampling.
+        groups: [B] index into `rngs` of the stream that every row draws from, ascending (a seed's rows share one);
+            None where there is one stream.
 
     Raises:
-        ValueError: if samples are below 2, or streams are missing.
+        ValueError: if samples are below 2, streams are missing, or groups do not fit them.
     """
+    B = len(states)
     if samples is None:
         spread: Spread = exact
     elif rngs is None:
-        raise ValueError("sampling needs one random stream per seed")
+        raise ValueError("sampling needs random streams, and none are given")
     elif samples < 2:
         raise ValueError(f"samples is {samples}, at least 2 are needed for a standard error (or None: exact)")
     else:
-        spread = _scaled(sampled(rngs, model.row_seeds), samples)
-    B = len(states)
+        spread = _scaled(sampled(rngs, _groups(groups, B, len(rngs))), samples)
     result = PolicyError(*(np.zeros((B, horizon)) for _ in PolicyError._fields))
     prefixes = grow(env, model, states, policy, spread, horizon=horizon, discount=discount)
     for h, p in enumerate(prefixes):
@@ -175,6 +210,17 @@ def policy_value_error(
         result.invented[:, h] = mean(p.was_alive * said_over)
     result.error[:] = np.abs(result.bias)
     return result
+
+
+def _groups(groups: np.ndarray | None, rows: int, streams: int) -> np.ndarray:
+    """Returns the stream of every row."""
+    if groups is None:
+        if streams != 1:
+            raise ValueError(f"there are {streams} random streams: groups must say which one a row draws from")
+        return np.zeros(rows, np.int64)
+    if groups.shape != (rows,) or (np.diff(groups) < 0).any() or (rows and not 0 <= groups[0] <= groups[-1] < streams):
+        raise ValueError(f"groups must be [{rows}], ascending within 0..{streams - 1}")
+    return groups
 
 
 def _scaled(spread: Spread, samples: int) -> Spread:

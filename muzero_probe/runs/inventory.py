@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
+from muzero_probe.agents import load, names
 from muzero_probe.checkpoints import (
     CheckpointError,
     list_checkpoints,
@@ -12,10 +13,9 @@ from muzero_probe.checkpoints import (
     load_latest_resume,
     resume_folder,
 )
-from muzero_probe.presets import PRESETS, population_size, preset
 
 
-class State(NamedTuple):
+class Unfinished(NamedTuple):
     """Where an unfinished run can go on."""
 
     seeds: list[int]
@@ -24,16 +24,16 @@ class State(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Population:
+class Inventory:
     """All seeds of one agent in one profile."""
 
     profile: str
     agent: str
     seeds: list[int]  # asked for; else the profile's, and all that are there
-    steps: list[int]  # at which the headers' config wants checkpoints, the preset's without any; and found ones
+    steps: list[int]  # at which the headers' config wants checkpoints, the profile's without any; and found ones
     present: dict[int, list[int]] = field(default_factory=dict)  # step -> seeds with a sound checkpoint
     hashes: dict[str, list[int]] = field(default_factory=dict)  # config hash -> seeds; more than one is a mixture
-    states: list[State] = field(default_factory=list)
+    states: list[Unfinished] = field(default_factory=list)
     damaged: list[str] = field(default_factory=list)  # one line each, with the path
 
     def missing(self, step: int) -> list[int]:
@@ -46,12 +46,12 @@ class Population:
         return not any(self.missing(step) for step in self.steps)
 
 
-def survey(root: str | Path, profile: str, agent: str, *, seeds: Sequence[int] | None = None) -> Population:
+def survey(root: str | Path, profile: str, agent: str, *, seeds: Sequence[int] | None = None) -> Inventory:
     """Returns what is on disk of an agent, compared with what should be.
 
     Args:
         root: of all checkpoints.
-        profile: any name; one without presets expects what its files say.
+        profile: any name; one that the agent has not expects what its files say.
         agent: as `profile`.
         seeds: the only seeds to look at; None for all.
 
@@ -84,13 +84,13 @@ def survey(root: str | Path, profile: str, agent: str, *, seeds: Sequence[int] |
         if seed not in trained:
             trained.append(seed)
     states = _states(root, profile, agent, seeds, damaged)
-    known = profile in PRESETS.get(agent, {})
+    known = load(agent).profiles.get(profile) if agent in names() else None
     if not steps and known:
-        steps.update(preset(agent, profile).training.checkpoints)
+        steps.update(known.training.checkpoints)
     if seeds is None:
         there = {seed for seed, _, _ in files} | {seed for state in states for seed in state.seeds}
-        seeds = sorted(there | set(range(population_size(agent, profile) if known else 0)))
-    return Population(
+        seeds = sorted(there | set(range(known.seeds if known else 0)))
+    return Inventory(
         profile=profile, agent=agent, seeds=list(seeds), steps=sorted(steps | present.keys()), present=present,
         hashes=hashes, states=states, damaged=damaged,
     )  # fmt: skip
@@ -102,7 +102,9 @@ def populations(root: str | Path) -> list[tuple[str, str]]:
     return sorted((folder.parent.name, folder.name) for folder in folders)
 
 
-def _states(root: str | Path, profile: str, agent: str, seeds: Sequence[int] | None, damaged: list[str]) -> list[State]:
+def _states(
+    root: str | Path, profile: str, agent: str, seeds: Sequence[int] | None, damaged: list[str]
+) -> list[Unfinished]:
     """Returns the newest sound resume state of every run, and appends to `damaged`."""
     states = []
     for folder in sorted(resume_folder(root, profile, agent, [0]).parent.glob("*")):
@@ -116,12 +118,12 @@ def _states(root: str | Path, profile: str, agent: str, seeds: Sequence[int] | N
     return states
 
 
-def _newest(folder: Path) -> State | None:
+def _newest(folder: Path) -> Unfinished | None:
     """Returns a run's newest resume state."""
     while True:
         try:
             found = load_latest_resume(folder)
-            return State(found[2].seeds, found[2].step, found[2].config_hash) if found else None
+            return Unfinished(found[2].seeds, found[2].step, found[2].config_hash) if found else None
         except (CheckpointError, FileNotFoundError) as error:
             cause: BaseException | None = error
             while cause and not isinstance(cause, FileNotFoundError):

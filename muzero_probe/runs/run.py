@@ -26,6 +26,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
+from muzero_probe.agents import Agent
 from muzero_probe.checkpoints import (
     ROOT,
     CheckpointError,
@@ -43,6 +44,8 @@ from muzero_probe.checkpoints import (
 )
 from muzero_probe.cli.seeds import show_seeds
 from muzero_probe.config import Config
+from muzero_probe.engine import check_device
+from muzero_probe.nets.loss import check_terms
 from muzero_probe.runs.journal import Journal, RecentReturns, finite
 from muzero_probe.training.trainer import Reached, Trainer
 
@@ -55,7 +58,8 @@ logger = logging.getLogger(__name__)
 class Run:
     """Which agents are trained, on what, and where their files belong."""
 
-    config: Config
+    agent: Agent
+    config: Config  # one of the agent's profiles, or with other values
     profile: str
     seeds: tuple[int, ...]  # ascending
     root: Path = ROOT
@@ -65,7 +69,8 @@ class Run:
         """Refuses what cannot be trained or stored."""
         if not self.config.training.checkpoints:
             raise ValueError("training.checkpoints is empty, at least one step is needed: nothing else is kept")
-        _check_device(self.device)
+        check_device(self.device)
+        check_terms(self.config.training.loss_terms)
         for name, value in _leaves(self.settings):
             numbers = value if isinstance(value, tuple) else (value,)
             if not all(math.isfinite(number) for number in numbers if isinstance(number, float)):
@@ -151,7 +156,9 @@ def train(
                 f"at step {passed[0][1]} is gone: put it back, or delete that folder to train from the beginning"
             )
 
-        trainer = Trainer(run.config, list(seeds), device=run.device)
+        env = run.agent.make(run.config.environment)
+        nets = run.agent.build(run.config.nets, env)
+        trainer = Trainer(run.config, env, list(seeds), nets=nets, device=run.device)
         earlier, starts = 0.0, 1
         if state:
             arrays, meta, header = state
@@ -269,17 +276,6 @@ def _leaves(config: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, 
             yield from _leaves(value, f"{prefix}{key}.")
         else:
             yield f"{prefix}{key}", value
-
-
-def _check_device(name: str) -> None:
-    try:
-        device = torch.device(name)
-    except RuntimeError:
-        device = None
-    if device is None or device.type not in ("cpu", "cuda"):
-        raise ValueError(f"device is {name!r}, allowed are cpu, cuda and cuda:0, cuda:1, ...")
-    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise ValueError(f"device is {name!r}, but torch sees {torch.cuda.device_count()} CUDA devices here")
 
 
 def _kind(device: str) -> str:

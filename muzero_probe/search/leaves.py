@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from muzero_probe.models import Model, Prediction
+from muzero_probe.models.contract import Model, Prediction
 from muzero_probe.randomness import random_plans
 from muzero_probe.targets import discounted_sums
 
@@ -26,7 +26,7 @@ class ValueLeaf:
 
 @dataclass(frozen=True, kw_only=True)
 class RolloutLeaf:
-    """The leaf's value is the discounted reward sum of one uniformly random rollout (study, Fig 7).
+    """The leaf's value is the discounted reward sum of one uniformly random rollout (docs/protocol.md, planning).
 
     The rollout ends `horizon` steps after the *root*; at that depth the tree is not descended further and
     the leaf is worth 0.

@@ -1,4 +1,4 @@
-"""Batched MuZero search: simulate, expand, back up (study, section 1, eqs 1 and 2).
+"""Batched MuZero search over any model: simulate, expand, back up (docs/protocol.md, Search).
 
 The search sees rows: it knows neither seeds nor environments. Rows are cut into parts of a fixed size that
 run on the thread pool; the cut depends on the number of rows only.
@@ -6,18 +6,19 @@ run on the thread pool; the cut depends on the number of rows only.
 
 import itertools
 from functools import partial
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
+import torch
 
 from muzero_probe import threads
 from muzero_probe.config import SearchConfig
-from muzero_probe.cpu.search import Plan, simulate
-from muzero_probe.exact.elementary import power_of_each, powers
-from muzero_probe.models import Model
+from muzero_probe.exact.elementary import powers
+from muzero_probe.models.contract import Model, States, checked
 from muzero_probe.search import tree as trees
 from muzero_probe.search.leaves import RolloutLeaf, ValueLeaf
-from muzero_probe.search.tree import Paths, Tree
+from muzero_probe.search.rules import RULES
+from muzero_probe.search.tree import Paths, Plan, Tree
 
 PART_ROWS = 192  # rows of one part: its trees and latents stay near the core (measured; 128 to 256 do as well)
 
@@ -44,9 +45,10 @@ class SearchResult(NamedTuple):
 
 def search(
     model: Model,
-    inputs: Any,
+    observations: np.ndarray,
     config: SearchConfig,
     *,
+    states: States | None = None,
     prior: Prior = "policy",
     leaf: ValueLeaf | RolloutLeaf = VALUE_LEAF,
     noise: np.ndarray | None = None,
@@ -57,8 +59,9 @@ def search(
 
     Args:
         model: the model to plan with; answers for B rows.
-        inputs: [B, ...] what the model's `root` takes.
+        observations: [B, *observation shape] at the roots.
         config: settings.
+        states: [B, ...] the environment's states at the roots, for models that start from them.
         prior: the policy prior of the model, or the uniform one at every node.
         leaf: value of a new leaf.
         noise: [B, A] root noise, mixed into the prior with `config.dirichlet_fraction`; None for none.
@@ -66,9 +69,10 @@ def search(
         record: keep the trees and all trajectories.
 
     Raises:
-        ValueError: if an argument's shape does not fit B rows, or keys are missing.
+        ValueError: if an argument's shape does not fit B rows, keys are missing, or the model's answers are not what
+            its contract says (`models.contract.ModelError`).
     """
-    B = len(inputs)
+    B = len(observations)
     A = model.num_actions
     if noise is not None and noise.shape != (B, A):
         raise ValueError(f"noise has shape {noise.shape}, {(B, A)} is needed")
@@ -78,15 +82,36 @@ def search(
         keys = np.zeros(B, np.uint64)
     if keys.shape != (B,) or keys.dtype != np.uint64:
         raise ValueError(f"keys have shape {keys.shape} and type {keys.dtype}, ({B},) and uint64 are needed")
+    if states is not None and len(states) != B:
+        raise ValueError(f"there are {len(states)} states for {B} observations")
     if prior not in ("policy", "uniform"):
         raise ValueError(f"prior {prior!r} is unknown: policy or uniform")
-    parts = partition(B)
+    steps = leaf.horizon if isinstance(leaf, RolloutLeaf) else 0
+    plan = Plan(
+        rule=RULES[config.rule],
+        factors=trees.exploration_factors(config.simulations, config.c1, config.c2),
+        uniform=prior == "uniform",
+        discount=config.discount,
+        depth=min(config.simulations, leaf.horizon),
+        horizon=leaf.horizon,
+        reward_factors=powers(config.discount, steps),
+    )
 
     def search_part(part: slice) -> SearchResult:
-        part_noise = None if noise is None else noise[part]
-        return _search_part(model.rows(part), inputs[part], config, prior, leaf, part_noise, keys[part], record)
+        start, rows = model.rows(part), part.stop - part.start
+        root = start.root(observations[part], None if states is None else states[part])
+        checked(root, start, rows)
+        tree = trees.allocate(rows=rows, nodes=config.simulations + 1, actions=A)
+        trees.set_priors(tree, 0, root.prior_logits, plan.uniform)
+        if noise is not None:
+            tree.priors[:, 0] += config.dirichlet_fraction * (noise[part] - tree.priors[:, 0])
+        recorded = None
+        if record or not start.simulate(tree, root.states, plan, keys[part]):
+            recorded = _simulate(start, tree, root.states, plan, leaf, keys[part], record=record)
+        # the visits leave the tree, which ends here
+        return SearchResult(tree.visits[:, 0].copy(), tree.totals[:, 0].sum(-1) / config.simulations, recorded)
 
-    results = threads.run([partial(search_part, part) for part in parts])
+    results = threads.run([partial(search_part, part) for part in partition(B)])
     return results[0] if len(results) == 1 else _join(results)
 
 
@@ -98,81 +123,50 @@ def partition(rows: int, *, part_rows: int = PART_ROWS) -> list[slice]:
     return [slice(a, b) for a, b in itertools.pairwise(edges)]
 
 
-def visit_policy(visits: np.ndarray, temperature: float) -> np.ndarray:
-    """Returns pi_MuZero [..., A]: N^(1/T) normalised (eq 2), computed so that small T cannot overflow."""
-    if temperature <= 0:
-        raise ValueError(f"temperature is {temperature}, it must be positive")
-    share = visits / visits.max(-1, keepdims=True)
-    weights = power_of_each(share, 1 / temperature)
-    return weights / weights.sum(-1, keepdims=True)
-
-
-def sample_actions(policies: np.ndarray, draws: np.ndarray) -> np.ndarray:
-    """Returns actions [B] drawn from policies [B, A] with uniform draws [B] in [0, 1)."""
-    cumulative = np.cumsum(policies, -1)
-    return (draws[:, None] * cumulative[:, -1:] >= cumulative).sum(-1)
-
-
-def _search_part(
+def _simulate(
     model: Model,
-    inputs: Any,
-    config: SearchConfig,
-    prior: Prior,
+    tree: Tree,
+    roots: States,
+    plan: Plan,
     leaf: ValueLeaf | RolloutLeaf,
-    noise: np.ndarray | None,
     keys: np.ndarray,
+    *,
     record: bool,
-) -> SearchResult:
-    uniform = prior == "uniform"
-    root = model.root(inputs)
-    B, A = root.logits.shape
-    nodes = config.simulations + 1
-    tree = trees.allocate(rows=B, nodes=nodes, actions=A)
-    trees.set_priors(tree, 0, root.logits, uniform)
-    if noise is not None:
-        tree.priors[:, 0] += config.dirichlet_fraction * (noise - tree.priors[:, 0])
-    factors = trees.exploration_factors(config.simulations, config.c1, config.c2)
-    depth = min(config.simulations, leaf.horizon)
-    nets = getattr(model, "kernel_arguments", None)
-    if nets is not None and not record:
-        steps = leaf.horizon if isinstance(leaf, RolloutLeaf) else 0
-        plan = Plan(factors, uniform, config.discount, depth, leaf.horizon, powers(config.discount, steps))
-        theta, sizes, row_seeds = nets
-        simulate(theta, sizes, row_seeds, tree, root.states, plan, keys)
-        return SearchResult(*_root_statistics(tree, config), None)
-    states = model.storage(nodes * B, root.states)
-    states[:B] = root.states
+) -> Record | None:
+    """Runs all simulations of any model; see `Model.simulate`."""
+    B = len(keys)
+    simulations = len(plan.factors) - 1
+    states = _empty((simulations + 1) * B, roots)
+    states[:B] = roots
     paths = Paths(
-        nodes=np.zeros((B, depth), np.int32),
-        actions=np.zeros((B, depth), np.int64),
+        nodes=np.zeros((B, plan.depth), np.int32),
+        actions=np.zeros((B, plan.depth), np.int64),
         lengths=np.zeros(B, np.int32),
         fresh=np.zeros(B, np.bool_),
     )
     slots = np.empty(B, np.int64)
     taken = np.empty(B, np.int64)
-    trajectories = np.full((B, config.simulations, _trajectory_length(config, leaf)), -1) if record else None
-    lengths = np.empty((B, config.simulations), np.int32)
-    for simulation in range(config.simulations):
+    longest = leaf.horizon if isinstance(leaf, RolloutLeaf) else simulations
+    trajectories = np.full((B, simulations, longest), -1) if record else None
+    lengths = np.empty((B, simulations), np.int32)
+    for simulation in range(simulations):
         node = simulation + 1
-        trees.descend(tree, factors, leaf.horizon, paths, slots, taken)
-        leaves = model.step(states[slots], taken)
-        values, plans = leaf.evaluate(model, leaves, paths.lengths, keys, simulation, config.discount)
+        trees.descend(tree, plan, paths, slots, taken)
+        leaves = checked(model.step(states[slots], taken), model, B)
+        values, plans = leaf.evaluate(model, leaves, paths.lengths, keys, simulation, plan.discount)
         states[node * B : (node + 1) * B] = leaves.states
-        trees.grow(tree, paths, node, leaves.logits, uniform, leaves.rewards, config.discount, values)
+        trees.grow(tree, plan, paths, node, leaves.prior_logits, leaves.rewards, values)
         if trajectories is not None:
             lengths[:, simulation] = paths.lengths
             _write_trajectories(trajectories[:, simulation], paths, plans)
-    kept = Record(tree, trajectories, lengths) if trajectories is not None else None
-    return SearchResult(*_root_statistics(tree, config), kept)
+    return Record(tree, trajectories, lengths) if trajectories is not None else None
 
 
-def _root_statistics(tree: Tree, config: SearchConfig) -> tuple[np.ndarray, np.ndarray]:
-    """Visits and values of the roots."""
-    return tree.visits[:, 0].copy(), tree.totals[:, 0].sum(-1) / config.simulations
-
-
-def _trajectory_length(config: SearchConfig, leaf: ValueLeaf | RolloutLeaf) -> int:
-    return leaf.horizon if isinstance(leaf, RolloutLeaf) else config.simulations
+def _empty(count: int, states: States) -> States:
+    """Returns an uninitialised batch [count, ...] of states like the given ones [B, ...]."""
+    if isinstance(states, torch.Tensor):
+        return states.new_empty((count, *states.shape[1:]))
+    return np.empty((count, *states.shape[1:]), states.dtype)
 
 
 def _write_trajectories(out: np.ndarray, paths: Paths, plans: np.ndarray) -> None:

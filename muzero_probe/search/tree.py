@@ -10,6 +10,7 @@ import numpy as np
 
 from muzero_probe.compiled import jit
 from muzero_probe.exact.elementary import exp, log
+from muzero_probe.search.rules import choose, value_of_unvisited
 
 UNVISITED = -1
 
@@ -35,6 +36,18 @@ class Paths(NamedTuple):
     fresh: np.ndarray  # [B] bool, whether the last edge leads to a new node
 
 
+class Plan(NamedTuple):
+    """How to search."""
+
+    rule: int  # of `rules`
+    factors: np.ndarray  # [simulations + 1] of `exploration_factors`
+    uniform: bool  # whether the prior is uniform
+    discount: float  # per step
+    depth: int  # most edges of a path
+    horizon: int  # steps after the root behind which paths are cut
+    reward_factors: np.ndarray  # [horizon] discount^k for leaves that are random rollouts; empty for value leaves
+
+
 def allocate(*, rows: int, nodes: int, actions: int) -> Tree:
     """Returns empty trees."""
     shape = (rows, nodes, actions)
@@ -50,25 +63,35 @@ def allocate(*, rows: int, nodes: int, actions: int) -> Tree:
 
 
 def exploration_factors(simulations: int, c1: float, c2: float) -> np.ndarray:
-    """Returns c(n) sqrt(n) of eq 1 for n = 0..simulations visits: [simulations + 1] float64."""
+    """Returns c(z) sqrt(N(z)) of eq 1 by N(z) = 0..simulations: [simulations + 1] float64.
+
+        c(z) = c1 + log((N(z) + c2 + 1) / c2),    N(z) = sum_b N(z, b)
+
+    N(z) counts the descents through z, so the factor of a fresh node is 0.
+
+    Args:
+        simulations: the largest N(z).
+        c1: MuZero's pb_c_init.
+        c2: MuZero's pb_c_base, in visits.
+    """
     return np.array([(c1 + log((n + c2 + 1) / c2)) * math.sqrt(n) for n in range(simulations + 1)])
 
 
 @jit
-def set_priors(tree, node, logits, uniform):
-    """Writes softmax(logits) [B, A], or the uniform prior, as the prior of the given node of every row."""
-    B, A = logits.shape
+def set_priors(tree, node, prior_logits, uniform):
+    """Writes softmax(prior_logits) [B, A], or the uniform prior, as the prior of the given node of every row."""
+    B, A = prior_logits.shape
     for b in range(B):
         if uniform:
             for a in range(A):
                 tree.priors[b, node, a] = 1.0 / A
             continue
-        top = logits[b, 0]
+        top = prior_logits[b, 0]
         for a in range(1, A):
-            top = max(top, logits[b, a])
+            top = max(top, prior_logits[b, a])
         total = 0.0
         for a in range(A):
-            weight = exp(np.float64(logits[b, a] - top))
+            weight = exp(np.float64(prior_logits[b, a] - top))
             tree.priors[b, node, a] = weight
             total += weight
         for a in range(A):
@@ -76,37 +99,20 @@ def set_priors(tree, node, logits, uniform):
 
 
 @jit
-def select(tree, factors, horizon, paths):
-    """Follows argmax of eq 1 from every root to an edge without a node, or to depth `horizon`.
-
-    An unvisited action counts as Q = 0 on the normalised scale; while the smallest Q equals the largest, Q
-    is left as it is. Ties go to the action with the larger prior, then to the lower one: in a fresh node eq 1
-    is 0 for every action, and action order alone would favour action 0 below every leaf.
-    """
-    B, _, A = tree.visits.shape
-    for b in range(B):
-        low = tree.bounds[b, 0]
-        high = tree.bounds[b, 1]
+def select(tree, plan, paths):
+    """Follows the rule's choice from every root to an edge without a node, or to the plan's horizon."""
+    for b in range(tree.visits.shape[0]):
         node = 0
         depth = 0
+        unvisited = 0.0
         while True:
-            factor = factors[tree.counts[b, node]]
-            best = -np.inf
-            chosen = 0
-            for a in range(A):
-                n = tree.visits[b, node, a]
-                score = factor * tree.priors[b, node, a] / (1 + n)
-                if n > 0:
-                    q = tree.totals[b, node, a] / n
-                    score += (q - low) / (high - low) if high > low else q
-                if score > best or (score == best and tree.priors[b, node, a] > tree.priors[b, node, chosen]):
-                    best = score
-                    chosen = a
+            unvisited = value_of_unvisited(tree, b, node, plan.rule, unvisited)
+            chosen = choose(tree, b, node, plan.factors[tree.counts[b, node]], plan.rule, unvisited)
             paths.nodes[b, depth] = node
             paths.actions[b, depth] = chosen
             depth += 1
             child = tree.children[b, node, chosen]
-            if child == UNVISITED or depth == horizon:
+            if child == UNVISITED or depth == plan.horizon:
                 paths.lengths[b] = depth
                 paths.fresh[b] = child == UNVISITED
                 break
@@ -126,9 +132,9 @@ def last_edges(paths, slots, actions):
 
 
 @jit
-def descend(tree, factors, horizon, paths, slots, actions):
+def descend(tree, plan, paths, slots, actions):
     """`select` and `last_edges` in one call."""
-    select(tree, factors, horizon, paths)
+    select(tree, plan, paths)
     last_edges(paths, slots, actions)
 
 
@@ -160,8 +166,8 @@ def back_up(tree, paths, discount, leaf_values):
 
 
 @jit
-def grow(tree, paths, node, logits, uniform, rewards, discount, leaf_values):
+def grow(tree, plan, paths, node, prior_logits, rewards, leaf_values):
     """`set_priors`, `expand` and `back_up` in one call: the interpreter is what two searching threads share."""
-    set_priors(tree, node, logits, uniform)
+    set_priors(tree, node, prior_logits, plan.uniform)
     expand(tree, paths, node, rewards)
-    back_up(tree, paths, discount, leaf_values)
+    back_up(tree, paths, plan.discount, leaf_values)

@@ -4,9 +4,9 @@ import numpy as np
 
 from muzero_probe.config import SearchConfig
 from muzero_probe.envs.base import Environment
-from muzero_probe.models import LearnedModel
+from muzero_probe.models.contract import Model
 from muzero_probe.randomness import stream
-from muzero_probe.search.mcts import sample_actions, search, visit_policy
+from muzero_probe.search.policies import root_noise, sample_actions, search_policies
 from muzero_probe.training.replay import Replay
 
 STREAMS = ("resets", "actions", "noise")
@@ -33,15 +33,16 @@ class Actor:
         self.at_limit = np.zeros(rows, np.bool_)  # whether the state is the final one of a truncated episode
         self.finished: list[list[float]] = [[] for _ in seeds]  # returns of episodes since `pop_returns`
 
-    def act(self, model: LearnedModel, temperature: float, replay: Replay) -> None:
+    def act(self, model: Model, temperature: float, replay: Replay) -> None:
         """Searches at every environment's state, acts, and writes one slot. `model` has S x E rows."""
         S, E = len(self.seeds), self.environments
         A = self.env.num_actions
-        alpha = np.full(A, self.config.dirichlet_alpha)
-        noise = np.concatenate([rng.dirichlet(alpha, E) for rng in self.rngs["noise"]])
+        noise = root_noise(self.rngs["noise"], [E] * S, self.config, A)
         draws = np.concatenate([rng.random(E) for rng in self.rngs["actions"]])
-        result = search(model, self.observations, self.config, noise=noise)
-        actions = sample_actions(visit_policy(result.visits, temperature), draws)
+        found = search_policies(
+            model, self.observations, self.config, states=self.states, temperature=temperature, noise=noise
+        )
+        actions = sample_actions(found.acting, draws)
         step = self.env.step(self.states, actions)
         final = self.at_limit.copy()
         terminated = step.terminated & ~final
@@ -51,8 +52,8 @@ class Actor:
             rewards=np.where(final, 0, step.rewards).reshape(S, E),
             terminated=terminated.reshape(S, E),
             final=final.reshape(S, E),
-            policies=visit_policy(result.visits, 1.0).reshape(S, E, A),
-            values=result.values.reshape(S, E),
+            policies=found.training.reshape(S, E, A),
+            values=found.values.reshape(S, E),
         )
         self.returns += np.where(final, 0.0, step.rewards)
         self.lengths += ~final

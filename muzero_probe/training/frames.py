@@ -58,7 +58,7 @@ class Frames:
         s, e, c = (x[..., None] for x in np.broadcast_arrays(s, e, c))
         return self.newest[s, e, (c - back) % self.reach.shape[2]]
 
-    def torn(self, slot: int) -> list[tuple[int, np.ndarray]]:
+    def invalidated(self, slot: int) -> list[tuple[int, np.ndarray]]:
         """Which observations lost a screen when `slot` was written: ring indices, and for each [S, E] bool."""
         C = self.reach.shape[2]
         return [((slot + ahead) % C, self.reach[:, :, (slot + ahead) % C] >= ahead) for ahead in range(1, self.screens)]

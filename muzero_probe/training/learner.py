@@ -1,11 +1,11 @@
-"""Updates of S agents: gradient, per-seed clipping, Adam.
+"""Updates of S agents in torch, for any nets, loss terms and device: gradient, per-seed clipping, Adam.
 
-On a CPU every seed is a task of its own that runs all updates of a block, so that nothing waits between updates:
-of MLPs in compiled code, of other nets in torch. On another device torch makes one update of all seeds at a time; on
-CUDA the many small kernels of a gradient are captured in one graph.
+On a CPU every seed is a task of its own that runs all updates of a block, so that nothing waits between updates. On
+another device torch makes one update of all seeds at a time; on CUDA the many small kernels of a gradient are captured
+in one graph. `engine` knows a faster learner for some nets.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 
 import numpy as np
@@ -14,78 +14,85 @@ from torch.optim.adam import adam
 
 from muzero_probe import threads
 from muzero_probe.config import TrainingConfig
-from muzero_probe.cpu import updates
-from muzero_probe.cpu.parameters import sizes_of
-from muzero_probe.nets.loss import Nets, losses
-from muzero_probe.nets.mlp import Mlp
-from muzero_probe.training.replay import Batch
+from muzero_probe.nets.loss import MUZERO, Nets, Targets, check_terms, losses
+from muzero_probe.training.batch import Batch
+
+BETA1, BETA2, ADAM_EPSILON = 0.9, 0.999, 1e-8  # of Adam (Kingma and Ba 2015)
 
 
 class Learner:
-    """Holds parameters [S, P] and Adam's moments."""
+    """Holds parameters [S, P] and Adam's moments.
 
-    compiled = True  # where they can be
+    Args:
+        nets: what is trained.
+        theta: [S, P] parameters, on the device to train on; updated in place.
+        config: how.
+
+    Raises:
+        ValueError: if the config weighs a loss term that is not there.
+    """
 
     def __init__(self, nets: Nets, theta: torch.Tensor, config: TrainingConfig) -> None:
-        """Takes over `theta`, on the device to train on; it is updated in place."""
+        check_terms(config.loss_terms)
         self.nets = nets
         self.theta = theta
         self.config = config
-        on_cpu = theta.device.type == "cpu"
-        self._mlp = nets if on_cpu and self.compiled and isinstance(nets, Mlp) else None
-        self._by_seed = on_cpu  # whether seeds are tasks
         self.step = 0  # updates made
-        self.first = torch.zeros_like(theta)  # Adam's moments
-        self.second = torch.zeros_like(theta)
-        self._gradient = partial(clipped_gradient, nets, config.gradient_norm)
+        self.mean = torch.zeros_like(theta)  # Adam's moments
+        self.variance = torch.zeros_like(theta)
+        self._by_seed = theta.device.type == "cpu"  # whether seeds are tasks
+        self._gradient = partial(clipped_gradient, nets, config.gradient_norm, config.loss_terms)
         if theta.device.type == "cuda":
             torch.backends.cudnn.deterministic = True  # a resumed run comes to its checkpoints again
             self._gradient = captured(self._gradient, backend="cudagraphs")
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """Names of what `update` returns."""
+        terms = (f"{name}_loss" for name in (*MUZERO, *self.config.loss_terms))
+        return (*terms, "gradient_norm", "skipped")
 
     def update(self, batch: Batch) -> dict[str, np.ndarray]:
         """Makes one update per leading entry of the batch.
 
         Returns:
-            Means over the updates, each [S]: reward_loss, value_loss, policy_loss, gradient_norm (before
-            clipping), and skipped: the number of updates whose gradient was not finite and not applied.
+            [S] each: the loss terms and gradient_norm (before clipping), means over the updates, and skipped: the
+            number of updates whose gradient was not finite and not applied.
         """
-        U, seeds = batch.observations.shape[:2]
+        U, S = batch.observations.shape[:2]
         batch = batch._replace(observations=batch.observations.reshape(*batch.observations.shape[:3], -1))
         rates = np.array([self.config.learning_rate_at(self.step + u) for u in range(U)])
-        if self._mlp:
-            metrics = np.empty((seeds, 5))
-            batch = batch._replace(observations=batch.observations.astype(np.float32, copy=False))
-            state = updates.Adam(self.theta.numpy(), self.first.numpy(), self.second.numpy())
-            settings = (self.step, rates, self.config.weight_decay, self.config.gradient_norm, sizes_of(self._mlp))
-            threads.run([partial(updates.update, s, state, *settings, batch, metrics) for s in range(seeds)])
-        else:
-            parts = [slice(s, s + 1) for s in range(seeds)] if self._by_seed else [slice(0, seeds)]
-            done = threads.run([partial(self._update_part, part, batch, rates) for part in parts])
-            metrics = np.concatenate(done)
+        sums = self._update(batch, rates)
+        assert sums.shape == (S, len(self.metrics))
         self.step += U
-        metrics[:, :4] /= U
-        names = ("reward_loss", "value_loss", "policy_loss", "gradient_norm", "skipped")
-        return {name: metrics[:, i] for i, name in enumerate(names)}
+        sums[:, :-1] /= U
+        return dict(zip(self.metrics, sums.T, strict=True))
+
+    def _update(self, batch: Batch, rates: np.ndarray) -> np.ndarray:
+        """Makes updates with the given learning rates [U]; returns the sums of all metrics [S, len(metrics)]."""
+        S = len(self.theta)
+        parts = [slice(s, s + 1) for s in range(S)] if self._by_seed else [slice(0, S)]
+        return np.concatenate(threads.run([partial(self._update_part, part, batch, rates) for part in parts]))
 
     def _update_part(self, part: slice, batch: Batch, rates: np.ndarray) -> np.ndarray:
-        """All updates of some seeds in torch operations, on any device; the same arithmetic up to rounding.
+        """All updates of some seeds.
 
         The batches go to the device together and the metrics come back together: between, the host waits for nothing.
         """
         device = self.theta.device
-        # pixels travel as bytes; `losses` makes numbers of them
+        # pixels travel as bytes; the loss makes numbers of them
         fields = [torch.as_tensor(field[:, part], device=device) for field in batch]
-        theta, first, second = self.theta[part], self.first[part], self.second[part]
-        total = torch.zeros(len(theta), 5, dtype=torch.float64, device=device)
+        theta, mean, variance = self.theta[part], self.mean[part], self.variance[part]
+        total = torch.zeros(len(theta), len(self.metrics), dtype=torch.float64, device=device)
         torch.set_flush_denormal(device.type == "cpu")  # of this thread: numbers too small to matter cost most
         try:
             for u, rate in enumerate(rates):
                 gradient, terms, norms = self._gradient(theta, *(field[u] for field in fields))
                 step = torch.tensor(float(self.step + u))
                 adam(
-                    [theta], [gradient], [first], [second], [], [step],
+                    [theta], [gradient], [mean], [variance], [], [step],
                     amsgrad=False, maximize=False, lr=float(rate), weight_decay=self.config.weight_decay,
-                    beta1=updates.BETA1, beta2=updates.BETA2, eps=updates.ADAM_EPSILON,
+                    beta1=BETA1, beta2=BETA2, eps=ADAM_EPSILON,
                 )  # fmt: skip
                 total += torch.cat([terms, norms[:, None], ~norms.isfinite()[:, None]], 1)
         finally:
@@ -94,32 +101,33 @@ class Learner:
 
     def state_dict(self) -> dict[str, np.ndarray]:
         """Returns parameters and Adam's moments, [S, P] each, and the step."""
-        tensors = {"theta": self.theta, "exp_avg": self.first, "exp_avg_sq": self.second}
+        tensors = {"theta": self.theta, "exp_avg": self.mean, "exp_avg_sq": self.variance}
         return {**{name: x.cpu().numpy().copy() for name, x in tensors.items()}, "step": np.array(self.step)}
 
     def load_state_dict(self, state: dict[str, np.ndarray]) -> None:
         """Restores `state_dict`'s result."""
         self.step = int(state["step"])
-        for name, tensor in (("theta", self.theta), ("exp_avg", self.first), ("exp_avg_sq", self.second)):
+        for name, tensor in (("theta", self.theta), ("exp_avg", self.mean), ("exp_avg_sq", self.variance)):
             tensor.copy_(torch.as_tensor(state[name]))
 
 
 def clipped_gradient(
-    nets: Nets, limit: float, theta: torch.Tensor, *fields: torch.Tensor
+    nets: Nets, limit: float, further: Mapping[str, float], theta: torch.Tensor, *fields: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Returns the gradient of one update, clipped seed by seed; one that is not finite is 0.
 
     Args:
-        nets: sizes.
+        nets: what is trained.
         limit: largest norm.
+        further: weights of loss terms beside MuZero's.
         theta: [S, P].
-        fields: one update's part of `Batch`, [S, ...] each.
+        fields: those of `nets.loss.Targets`.
 
     Returns:
-        Gradient [S, P], losses [S, 3], norms before clipping [S].
+        Gradient [S, P], loss terms [S, terms], norms before clipping [S].
     """
     leaf = theta.detach().clone().requires_grad_()  # other threads write to other rows of the same memory
-    terms = losses(nets, leaf, *fields)
+    terms = torch.stack(list(losses(nets, leaf, Targets(*fields), further).values()), -1)
     (gradient,) = torch.autograd.grad(terms.sum(), leaf)
     norms = gradient.norm(dim=1)
     factor = torch.where(norms.isfinite(), (limit / (norms + 1e-6)).clamp(max=1.0), 0.0)

@@ -7,13 +7,13 @@ The searches have root noise, like those that collect data. Without it the loop 
 on itself long before values mean anything: all of 4 Cart Pole agents played one action only from step 250 on.
 """
 
+from collections.abc import Callable
+
 import numpy as np
-from torch import Tensor
 
 from muzero_probe.config import SearchConfig
-from muzero_probe.models import LearnedModel
-from muzero_probe.nets.loss import Nets
-from muzero_probe.search.mcts import search, visit_policy
+from muzero_probe.models.contract import Model
+from muzero_probe.search.policies import root_noise, search_policies
 from muzero_probe.training.replay import Replay
 
 
@@ -27,8 +27,7 @@ def chosen(first: int, count: int, fraction: float) -> np.ndarray:
 
 
 def reanalyse(
-    nets: Nets,
-    theta: Tensor,
+    model: Callable[[np.ndarray], Model],
     replay: Replay,
     positions: np.ndarray,
     config: SearchConfig,
@@ -40,7 +39,7 @@ def reanalyse(
     """Searches a fraction of the drawn positions again and renews what replay holds of them.
 
     Args:
-        nets: sizes. theta: [S, P] current parameters.
+        model: gives the current model of rows, by their index into S, ascending.
         replay: where the positions come from.
         positions: [S, U, B] flat positions.
         config: search settings.
@@ -61,9 +60,7 @@ def reanalyse(
     unique = [np.unique(np.concatenate([selected[s], bootstraps[s][bootstraps[s] >= 0]])) for s in range(S)]
     seeds = np.repeat(np.arange(S), [len(u) for u in unique])
     flat = np.concatenate(unique)
-    e, c = np.divmod(flat, replay.config.replay_slots)
-    alpha = np.full(nets.actions, config.dirichlet_alpha)
-    noise = np.concatenate([rng.dirichlet(alpha, len(u)) for rng, u in zip(rngs, unique, strict=True)])
-    result = search(LearnedModel(nets, theta, seeds), replay.frames.read(seeds, e, c), config, noise=noise)
-    replay.renew(seeds, flat, visit_policy(result.visits, 1.0), result.values)
+    noise = root_noise(rngs, [len(u) for u in unique], config, replay.num_actions)
+    found = search_policies(model(seeds), replay.observations(seeds, flat), config, noise=noise)
+    replay.renew(seeds, flat, found.training, found.values)
     return selected.size, flat.size

@@ -15,24 +15,42 @@ from muzero_probe.compiled import jit
 from muzero_probe.config import TrainingConfig
 from muzero_probe.exact.elementary import power, power_of_each
 from muzero_probe.targets import n_step_return
+from muzero_probe.training.batch import Batch
 from muzero_probe.training.frames import Frames
 
 PRIORITY_FLOOR = 1e-3  # a perfectly predicted position can still be drawn
 
-FIELDS = ("actions", "rewards", "terminated", "final", "policies", "values", "weights")
+
+class Ring(NamedTuple):
+    """What replay holds of one seed, beside its observations."""
+
+    actions: np.ndarray  # [E, C] int64
+    rewards: np.ndarray  # [E, C]
+    terminated: np.ndarray  # [E, C] bool, whether the action taken there ended the episode
+    final: np.ndarray  # [E, C] bool, whether it is the state at which a time limit cut its episode
+    policies: np.ndarray  # [E, C, A]
+    values: np.ndarray  # [E, C]
+    weights: np.ndarray  # [E, C] priority^alpha
 
 
-class Batch(NamedTuple):
-    """U updates' training data; see `cpu.updates.Rows` for the meaning of each part."""
+FIELDS = Ring._fields
 
-    observations: np.ndarray  # [U, S, B, ...], of the type that replay stores
-    actions: np.ndarray  # [U, S, K, B]
-    rewards: np.ndarray  # [U, S, K, B]
-    values: np.ndarray  # [U, S, K+1, B]
-    policies: np.ndarray  # [U, S, K+1, B, A]
-    reward_weights: np.ndarray  # [U, S, K, B]
-    value_weights: np.ndarray  # [U, S, K+1, B]
-    policy_weights: np.ndarray  # [U, S, K+1, B]
+
+class Drawn(NamedTuple):
+    """Positions of one seed to train on."""
+
+    positions: np.ndarray  # [U, B] flat index into E x C
+    importance: np.ndarray  # [U, B]
+    absorbing_actions: np.ndarray  # [U, K, B], taken behind terminations
+
+
+class Rule(NamedTuple):
+    """How targets are made."""
+
+    n_step: int
+    discount: float
+    value_weight: float
+    priority_alpha: float
 
 
 class Replay:
@@ -98,13 +116,13 @@ class Replay:
         self.policies[:, :, at] = policies
         self.values[:, :, at] = values
         self.weights[:, :, at] = 0.0
-        for index, torn in self.frames.torn(self.written):
-            self.weights[:, :, index][torn] = 0.0
+        for index, invalidated in self.frames.invalidated(self.written):
+            self.weights[:, :, index][invalidated] = 0.0
         self.written += 1
-        ripe = self.written - 1 - self.lag
-        if ripe >= 0:
+        drawable = self.written - 1 - self.lag
+        if drawable >= 0:
             _set_weight_of_slot(
-                self.rewards, self.values, self.terminated, self.final, ripe, self.config.n_step, self.discount,
+                self.rewards, self.values, self.terminated, self.final, drawable, self.config.n_step, self.discount,
                 self.config.priority_alpha, self.weights,
             )  # fmt: skip
 
@@ -167,21 +185,22 @@ class Replay:
             value_weights=np.empty((U, S, K + 1, B), np.float32),
             policy_weights=np.empty((U, S, K + 1, B), np.float32),
         )
-        C = self.config.replay_slots
+        t = self.config
+        rule = Rule(t.n_step, self.discount, t.value_weight, t.priority_alpha)
 
         def fill(s: int) -> None:
-            e, c = np.divmod(positions[s], C)
-            out.observations[:, s] = self.frames.read(np.array(s), e, c)
-            _targets(
-                self.actions[s], self.rewards[s], self.terminated[s], self.final[s], self.policies[s],
-                self.values[s], self.weights[s], positions[s], importance[s], absorbing_actions[s],
-                self.config.n_step, self.discount, self.config.value_weight, self.config.priority_alpha,
-                out.actions[:, s], out.rewards[:, s], out.values[:, s], out.policies[:, s],
-                out.reward_weights[:, s], out.value_weights[:, s], out.policy_weights[:, s],
-            )  # fmt: skip
+            out.observations[:, s] = self.observations(np.array(s), positions[s])
+            ring = Ring(*(getattr(self, name)[s] for name in FIELDS))
+            drawn = Drawn(positions[s], importance[s], absorbing_actions[s])
+            _targets(ring, drawn, rule, Batch(*(field[:, s] for field in out)))
 
         threads.run([lambda s=s: fill(s) for s in range(S)])
         return out
+
+    def observations(self, seeds: np.ndarray, positions: np.ndarray) -> np.ndarray:
+        """Returns what was observed at M positions, given by seed [M] and flat index [M]: [M, *observation shape]."""
+        e, c = np.divmod(positions, self.config.replay_slots)
+        return self.frames.read(seeds, e, c)
 
     def renew(self, seeds: np.ndarray, positions: np.ndarray, policies: np.ndarray, values: np.ndarray) -> None:
         """Replaces search policy [M, A] and value [M] of M positions, given by seed [M] and flat index [M]."""
@@ -255,72 +274,51 @@ def _bootstraps(terminated, final, positions, n, found):
 
 
 @jit
-def _targets(
-    actions,
-    rewards,
-    terminated,
-    final,
-    policies,
-    values,
-    weights,
-    positions,
-    importance,
-    absorbing_actions,
-    n,
-    discount,
-    value_weight,
-    alpha,
-    out_actions,
-    out_rewards,
-    out_values,
-    out_policies,
-    out_reward_weights,
-    out_value_weights,
-    out_policy_weights,
-):
-    """Fills one seed's targets.
+def _targets(ring, drawn, rule, out):
+    """Fills one seed's targets, [U, ...] of every field of `Batch` but the observations.
 
     A row unrolls through `alive` states; behind a termination it is absorbing (reward and value 0, policy
     not trained), behind a time limit nothing is trained.
     """
-    _, C = rewards.shape
-    U, B = positions.shape
-    K = absorbing_actions.shape[1]
-    A = policies.shape[2]
+    _, C = ring.rewards.shape
+    U, B = drawn.positions.shape
+    K = drawn.absorbing_actions.shape[1]
+    A = ring.policies.shape[2]
     for u in range(U):
         for b in range(B):
-            e = positions[u, b] // C
-            start = positions[u, b] % C
-            weight = importance[u, b] / B
+            e = drawn.positions[u, b] // C
+            start = drawn.positions[u, b] % C
+            weight = drawn.importance[u, b] / B
             absorbed = False
             cut = False
             for k in range(K + 1):
                 i = (start + k) % C
-                at_limit = not absorbed and not cut and final[e, i]
+                at_limit = not absorbed and not cut and ring.final[e, i]
                 scale = weight if k == 0 else weight / K
                 if absorbed or cut or at_limit:
-                    out_values[u, k, b] = 0.0
-                    out_policies[u, k, b, :] = 0.0
-                    out_value_weights[u, k, b] = scale * value_weight if absorbed else 0.0
-                    out_policy_weights[u, k, b] = 0.0
+                    out.values[u, k, b] = 0.0
+                    out.policies[u, k, b, :] = 0.0
+                    out.value_weights[u, k, b] = scale * rule.value_weight if absorbed else 0.0
+                    out.policy_weights[u, k, b] = 0.0
                 else:
-                    out_values[u, k, b] = n_step_return(
-                        rewards[e], values[e], terminated[e], final[e], start + k, n, discount
-                    )
+                    out.values[u, k, b] = n_step_return(
+                        ring.rewards[e], ring.values[e], ring.terminated[e], ring.final[e], start + k,
+                        rule.n_step, rule.discount,
+                    )  # fmt: skip
                     for a in range(A):
-                        out_policies[u, k, b, a] = policies[e, i, a]
-                    out_value_weights[u, k, b] = scale * value_weight
-                    out_policy_weights[u, k, b] = scale
+                        out.policies[u, k, b, a] = ring.policies[e, i, a]
+                    out.value_weights[u, k, b] = scale * rule.value_weight
+                    out.policy_weights[u, k, b] = scale
                 cut = cut or at_limit
                 if k == K:
                     break
                 if absorbed or cut:
-                    out_actions[u, k, b] = absorbing_actions[u, k, b]
-                    out_rewards[u, k, b] = 0.0
-                    out_reward_weights[u, k, b] = weight / K if absorbed else 0.0
+                    out.actions[u, k, b] = drawn.absorbing_actions[u, k, b]
+                    out.rewards[u, k, b] = 0.0
+                    out.reward_weights[u, k, b] = weight / K if absorbed else 0.0
                 else:
-                    out_actions[u, k, b] = actions[e, i]
-                    out_rewards[u, k, b] = rewards[e, i]
-                    out_reward_weights[u, k, b] = weight / K
-                    absorbed = terminated[e, i]
-            weights[e, start] = _priority_weight(values[e, start], out_values[u, 0, b], alpha)
+                    out.actions[u, k, b] = ring.actions[e, i]
+                    out.rewards[u, k, b] = ring.rewards[e, i]
+                    out.reward_weights[u, k, b] = weight / K
+                    absorbed = ring.terminated[e, i]
+            ring.weights[e, start] = _priority_weight(ring.values[e, start], out.values[u, 0, b], rule.priority_alpha)

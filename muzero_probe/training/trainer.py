@@ -7,14 +7,16 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
+from muzero_probe import engine
 from muzero_probe.config import Config
-from muzero_probe.envs import make
-from muzero_probe.models import LearnedModel
+from muzero_probe.envs.base import Environment
+from muzero_probe.models.contract import Model
 from muzero_probe.nets.build import build
 from muzero_probe.nets.layers import initial_vector
+from muzero_probe.nets.loss import Nets
 from muzero_probe.randomness import stream
 from muzero_probe.training.acting import Actor
-from muzero_probe.training.learner import Learner
+from muzero_probe.training.batch import Batch
 from muzero_probe.training.reanalyse import reanalyse
 from muzero_probe.training.replay import Replay
 
@@ -34,28 +36,32 @@ class Metrics(NamedTuple):
 
 
 class Trainer:
-    """S agents of one config, trained together."""
+    """S agents of one config, trained together.
 
-    def __init__(self, config: Config, seeds: list[int], *, device: str = "cpu") -> None:
-        """Starts agents at step 0.
+    Args:
+        config: how.
+        env: what they play.
+        seeds: distinct seeds >= 0.
+        nets: what is trained; None for those of `nets.build`.
+        device: torch device of nets and updates.
 
-        Args:
-            config: the agent.
-            seeds: distinct seeds >= 0.
-            device: torch device of nets and updates.
+    Raises:
+        ValueError: if seeds are empty, negative or repeated.
+    """
 
-        Raises:
-            ValueError: if seeds are empty, negative or repeated.
-        """
+    def __init__(
+        self, config: Config, env: Environment, seeds: list[int], *, nets: Nets | None = None, device: str = "cpu"
+    ) -> None:
+        """Starts agents at step 0."""
         if not seeds or min(seeds) < 0 or len(set(seeds)) != len(seeds):
             raise ValueError(f"seeds {seeds} must be distinct, 0 or above, and at least one")
         self.config = config
         self.seeds = seeds
         t = config.training
-        self.env = make(config.environment)
-        self.nets = build(config.nets, self.env)
+        self.env = env
+        self.nets = nets or build(config.nets, env)
         initial = np.stack([initial_vector(self.nets.layout, stream(seed, "weights")) for seed in seeds])
-        self.learner = Learner(self.nets, torch.tensor(initial, device=device), t)
+        self.learner = engine.learner(self.nets, torch.tensor(initial, device=device), t)
         self.actor = Actor(self.env, config.search, seeds=seeds, environments=t.environments)
         self.replay = Replay(
             t,
@@ -102,7 +108,7 @@ class Trainer:
             for edge in sorted(set(edges)):
                 part = slice(self.step - start, edge - start)
                 with self._timed("learn"):
-                    gathered.append((edge - self.step, self.learner.update(type(batch)(*(x[part] for x in batch)))))
+                    gathered.append((edge - self.step, self.learner.update(batch.updates(part))))
                 if edge in t.checkpoints:
                     yield Reached(edge)
             if self.step >= next_metrics or self.step == t.steps:
@@ -123,10 +129,13 @@ class Trainer:
         t = self.config.training
         with self._timed("act"):
             rows = np.repeat(np.arange(len(self.seeds)), t.environments)
-            model = LearnedModel(self.nets, self.learner.theta, rows)
-            self.actor.act(model, t.temperature(self.step), self.replay)
+            self.actor.act(self._model(rows), t.temperature(self.step), self.replay)
 
-    def _draw(self, updates: int):
+    def _model(self, row_seeds: np.ndarray) -> Model:
+        """The current model of rows, given by index into `seeds`, ascending."""
+        return engine.learned_model(self.nets, self.learner.theta, row_seeds)
+
+    def _draw(self, updates: int) -> Batch:
         t = self.config.training
         shape = (updates, t.unroll_steps, t.batch_size)
         with self._timed("replay"):
@@ -134,7 +143,7 @@ class Trainer:
             absorbing = np.stack([rng.integers(self.env.num_actions, size=shape) for rng in self.rngs])
         with self._timed("reanalyse"):
             fresh, searched = reanalyse(
-                self.nets, self.learner.theta, self.replay, positions, self.config.search, self.rngs,
+                self._model, self.replay, positions, self.config.search, self.rngs,
                 first=self.step * t.batch_size, fraction=t.reanalyse_fraction,
             )  # fmt: skip
             self.fresh += fresh
@@ -146,14 +155,14 @@ class Trainer:
         updates = np.array([n for n, _ in gathered])
         values = {
             name: np.average([m[name] for _, m in gathered], axis=0, weights=updates)
-            for name in ("reward_loss", "value_loss", "policy_loss", "gradient_norm")
+            for name in self.learner.metrics[:-1]
         }
         values["skipped"] = np.sum([m["skipped"] for _, m in gathered], axis=0)
         values["return_mean"] = np.array([np.mean(r) if r else np.nan for r in returns])
         values["episodes"] = np.array([float(len(r)) for r in returns])
         trained = self.step * self.config.training.batch_size * len(self.seeds)
         shared = {
-            "environment_steps": float((self.replay.written - 0) * self.config.training.environments),
+            "environment_steps": float(self.replay.written * self.config.training.environments),
             "reanalysed_fraction": self.fresh / trained,
             "searches": float(self.searched),
             **{f"seconds_{part}": seconds for part, seconds in self._clock.items()},

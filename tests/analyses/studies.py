@@ -7,25 +7,46 @@ from typing import Any
 import pandas as pd
 from rich.console import Console
 
-from analyses import study
-from analyses.population import Population
-from analyses.settings import Settings
+from analyses import tables
+from analyses.harness import study
+from analyses.harness.population import Population
 
 QUIET = Console(quiet=True)
 SEEDS, STEPS, K = [0, 1, 2], [0, 20, 60], 4
+NAMES = ["returns", "own_policy", "sequences", "cross_checkpoint", "prior_effect", "planning"]
+SMALL = {
+    "shard": 1,
+    "bank": {"episodes": 2, "states": 4},
+    "returns": {"episodes": 2},
+    "own_policy": {"states": 3},
+    "sequences": {"states": 2, "length": 3, "steps": (20, 60)},
+    "cross_checkpoint": {"states": 2},
+    "prior_effect": {"states": 2, "step": 20, "horizon": 5, "budgets": (2, 4)},
+    "planning": {"episodes": 2, "steps": (0, 60), "horizon": 8, "budgets": (3, 9)},
+}  # so that every analysis is done in a blink, several states and steps each
 
 
-def run(name: str, population: Population, settings: Settings, folder: Path, *, jobs: int = 1) -> Path:
+def run(name: str, population: Population, settings: Any, folder: Path, *, jobs: int = 1) -> Path:
     return study.run(
-        name, population, settings, tables=folder / "tables", folder=folder / "units", jobs=jobs, device="cpu",
+        name, population, settings, folder=folder / "tables", cache=folder / "units", jobs=jobs, device="cpu",
         console=QUIET,
     )  # fmt: skip
 
 
-def table(folder: Path, name: str) -> pd.DataFrame:
-    path = folder / "tables" / "smoke" / "cartpole" / f"{name}.csv"
-    return pd.read_csv(path, keep_default_na=False, na_values=["nan"])
+def path_of(folder: Path, name: str, *, of: str = "smoke/cartpole") -> Path:
+    return folder / "tables" / of / f"{name}.csv"
 
 
-def changed(settings: Settings, section: str, **changes: Any) -> Settings:
+def table(folder: Path, name: str, *, of: str = "smoke/cartpole") -> pd.DataFrame:
+    return tables.read(path_of(folder, name, of=of))
+
+
+def changed(settings: Any, section: str, **changes: Any) -> Any:
     return dataclasses.replace(settings, **{section: dataclasses.replace(getattr(settings, section), **changes)})
+
+
+def one_line(said: str, program: str) -> str:
+    """What a program said on stderr, which is one line."""
+    assert said.endswith("\n") and said.count("\n") == 1
+    assert said.startswith(f"{program}: ")
+    return said.removeprefix(f"{program}: ").rstrip()

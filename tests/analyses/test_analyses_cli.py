@@ -1,18 +1,21 @@
 """`python -m analyses`: which tables it writes, and one line for what it cannot do."""
 
-import json
 import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
-import pandas as pd
 import pytest
 
 from analyses import __main__ as program
-from analyses.settings import SETTINGS
-from analyses.study import ANALYSES
+from analyses import tables
+from analyses.harness import registry
+from muzero_probe import agents
+from tests.analyses import studies
+from tests.analyses.conftest import CARTPOLE
+from tests.analyses.studies import NAMES, path_of, table
 
 ROOT = Path(__file__).parents[2]
 FAST = [
@@ -29,9 +32,7 @@ def one_line(capsys: pytest.CaptureFixture[str]) -> str:
     """What was said, which is one line on stderr and nothing on stdout."""
     said = capsys.readouterr()
     assert said.out == ""
-    assert said.err.endswith("\n") and said.err.count("\n") == 1
-    assert said.err.startswith("python -m analyses: ")
-    return said.err.removeprefix("python -m analyses: ").rstrip()
+    return studies.one_line(said.err, "python -m analyses")
 
 
 # What it makes
@@ -42,8 +43,8 @@ def test_all_tables_by_default(tiny_root: Path, tmp_path: Path, capsys: pytest.C
     said = capsys.readouterr()
     assert said.err == ""
     paths = [Path(line) for line in said.out.splitlines()]
-    assert paths == [tmp_path / "tables" / "smoke" / "cartpole" / f"{name}.csv" for name in ANALYSES]
-    assert all(path.with_suffix(".json").is_file() for path in paths)
+    assert paths == [path_of(tmp_path, name) for name in NAMES]
+    assert sorted(paths[0].parent.iterdir()) == sorted(paths)
 
 
 def test_the_committed_population_becomes_pictures(tmp_path: Path):
@@ -54,9 +55,8 @@ def test_the_committed_population_becomes_pictures(tmp_path: Path):
     ]
     for command in commands:
         subprocess.run([sys.executable, *command], cwd=ROOT, check=True, capture_output=True)
-    for name in ANALYSES:
-        table = pd.read_csv(tmp_path / "tables" / "smoke" / "cartpole" / f"{name}.csv")
-        assert set(table.seed) == {0, 1}
+    for name in NAMES:
+        assert set(table(tmp_path, name).seed) == {0, 1}
         picture = tmp_path / "out" / "smoke" / f"{name}.png"
         assert picture.read_bytes().startswith(b"\x89PNG") and picture.stat().st_size > 10_000
 
@@ -67,14 +67,15 @@ def test_the_named_tables_of_the_chosen_seeds(tiny_root: Path, tmp_path: Path, c
     paths = [Path(line) for line in capsys.readouterr().out.splitlines()]
     assert [path.stem for path in paths] == ["own_policy", "returns"]
     for path in paths:
-        assert sorted(set(pd.read_csv(path).seed)) == [0, 2]
+        found = tables.read(path)
+        assert sorted(set(found.seed)) == found.attrs["provenance"]["seeds"] == [0, 2]
 
 
 def test_settings_are_the_profile_s_but_for_what_is_given(tiny_root: Path, tmp_path: Path):
     words = ["planning", "--profile", "smoke", "--jobs", "1", "--planning.budgets", "1", "3", "--shard", "2"]
     assert program.main([*words, *places(tiny_root, tmp_path)]) == 0
-    made = json.loads((tmp_path / "tables" / "smoke" / "cartpole" / "planning.json").read_text())
-    smoke = SETTINGS["cartpole"]["smoke"]().planning
+    made = table(tmp_path, "planning").attrs["provenance"]
+    smoke = registry.settings(CARTPOLE.profile("smoke").analyses).planning
     assert made["settings"] == vars(smoke) | {"steps": list(smoke.steps), "budgets": [1, 3]}
     assert (
         len(list((tmp_path / "units" / "planning").iterdir())) == 2 * 2
@@ -83,17 +84,42 @@ def test_settings_are_the_profile_s_but_for_what_is_given(tiny_root: Path, tmp_p
 
 @pytest.mark.parametrize("profile", ["smoke", "quick", "paper"])
 def test_defaults_are_those_of_the_profile(profile: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    seen = []
-    monkeypatch.setattr(program.population, "find", lambda *given: given)
-    monkeypatch.setattr(
-        program.study, "run", lambda name, found, settings, **rest: seen.append((name, found, settings))
-    )
+    found, seen = [], []
+    population = SimpleNamespace(name="cartpole", steps=(0, 500))
+    monkeypatch.setattr(program.checkpoints, "find", lambda *given: found.append(given) or population)
+    monkeypatch.setattr(program.study, "run", lambda name, of, settings, **rest: seen.append((name, of, settings)))
     words = [f"--profile={profile}"] if profile == "paper" else ["--profile", profile]
     assert program.main(words if profile != "quick" else []) == 0
-    assert [name for name, _, _ in seen] == list(ANALYSES)
-    for _, found, settings in seen:
-        assert found == (Path("checkpoints"), profile, "cartpole", None)
-        assert settings == SETTINGS["cartpole"][profile]()
+    assert [name for name, _, _ in seen] == list(NAMES)
+    assert found == [(Path("checkpoints"), profile, CARTPOLE, None)]
+    for _, of, settings in seen:
+        assert of is population
+        assert settings == registry.settings(CARTPOLE.profile(profile).analyses)
+
+
+def own_agent(file: Path, analyses: str) -> str:
+    """A file of one's own defines an agent as one of the study's does."""
+    file.write_text(
+        "from dataclasses import replace\n"
+        "from muzero_probe.agents import Agent, load\n"
+        "theirs = load('cartpole')\n"
+        f"profiles = {{'small': replace(theirs.profile('smoke'), analyses={analyses})}}\n"
+        "AGENT = Agent(title='Mine', environment=theirs.environment, profiles=profiles)\n"
+    )
+    return str(file)
+
+
+def test_defaults_are_those_of_a_file_s_agent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    file = own_agent(tmp_path / "mine.py", '{"shard": 4, "planning": {"budgets": (5,)}}')
+    seen = []
+    monkeypatch.setattr(
+        program.checkpoints, "find", lambda *given: SimpleNamespace(name=given[2].name, steps=(0, 500), given=given)
+    )
+    monkeypatch.setattr(program.study, "run", lambda name, of, settings, **rest: seen.append((of.given, settings)))
+    assert program.main(["planning", "--agent", file, "--profile", "small", "--planning.episodes", "2"]) == 0
+    ((given, settings),) = seen
+    assert given == (Path("checkpoints"), "small", agents.load(file), None)
+    assert (settings.shard, settings.planning.budgets, settings.planning.episodes) == (4, (5,), 2)
 
 
 # What it cannot do
@@ -118,13 +144,15 @@ def test_defaults_are_those_of_the_profile(profile: str, tmp_path: Path, monkeyp
         ("--bank.episodes 0", "bank.episodes is 0, at least 1 is needed"),
         ("--prior-effect.budgets 8 4", "prior_effect.budgets is (8, 4): one or more values are needed, ascending"),
         ("--sequences.length 0", "sequences.length is 0, at least 1 is needed"),
-        ("--planning.steps", "planning.steps is (): one or more values are needed"),
+        ("--planning.budgets", "planning.budgets is (): one or more values are needed"),
+        ("--planning.steps 60 20", "planning.steps is (60, 20): one or more values are needed, ascending"),
         ("--shard 0", "shard is 0, at least 1 is needed"),
         ("--jobs 0", "jobs is 0, at least 1 is needed"),
         ("--seeds 3:1", "seeds '3:1': 3:1 is empty"),
         ("--seeds all", "seeds 'all': write 0:30"),
-        ("--profile fast", "no analysis settings for cartpole fast: cartpole smoke, cartpole quick, cartpole paper"),
-        ("--agent pong", "no analysis settings for pong quick: cartpole smoke"),
+        ("--profile fast", "profile 'fast' is unknown for cartpole: smoke, quick, paper"),
+        ("--agent pong", "agent 'pong' is unknown: breakout, cartpole, lunar_lander, minatar, or the path of a file"),
+        ("--agent pong.py", "pong.py: there is no such file"),
         ("--device tpu", "device is 'tpu', allowed are cpu, cuda"),
         ("--device cuda:99", "device is 'cuda:99', but torch sees "),
     ],
@@ -132,6 +160,21 @@ def test_defaults_are_those_of_the_profile(profile: str, tmp_path: Path, monkeyp
 def test_an_impossible_command(words: str, says: str, capsys: pytest.CaptureFixture[str]):
     assert program.main(words.split()) == 2
     assert one_line(capsys).startswith(says)
+
+
+def test_a_file_s_agent_with_unknown_settings(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    file = own_agent(tmp_path / "unknown.py", '{"planning": {"budget": 5}}')
+    assert program.main(["--agent", file, "--profile", "small"]) == 2
+    assert one_line(capsys) == "settings of planning: got an unexpected keyword argument 'budget'"
+
+
+def test_an_interruption(tiny_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys):
+    def interrupted(*given: object, **settings: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(program.study, "run", interrupted)
+    assert program.main([*FAST, *places(tiny_root, tmp_path)]) == 130
+    assert one_line(capsys) == "interrupted; the same command goes on with the finished units"
 
 
 def test_no_population(tmp_path: Path, capsys: pytest.CaptureFixture[str]):

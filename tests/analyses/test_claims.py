@@ -2,13 +2,18 @@
 
 import itertools
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from analyses import claims
-from analyses.stats import TableError
+from analyses import tables as files
+from analyses.harness.registry import questions
+from analyses.harness.study import COMMON
+from analyses.tables import TableError
+from tests.analyses import studies
 
 SEEDS = (0, 1, 2)
 SPREAD = dict(zip(SEEDS, (-1.0, 0.0, 1.0), strict=True))  # common to a seed's rows: cancels in differences
@@ -23,14 +28,14 @@ def table(columns: dict[str, tuple], **values) -> pd.DataFrame:
 @pytest.fixture
 def tables() -> dict[str, pd.DataFrame]:
     planned = table(
-        {"step": (5, 9), "model": ("learned", "true"), "prior": ("policy", "uniform"), "simulations": (4, 128)},
+        {"step": (5, 9), "model": ("learned", "real"), "prior": ("policy", "uniform"), "simulations": (4, 128)},
         return_mean=lambda r: (
-            100 * (r["model"] == "true") + 10 * (r["prior"] == "policy") * (1 + (r["model"] == "learned"))
+            100 * (r["model"] == "real") + 10 * (r["prior"] == "policy") * (1 + (r["model"] == "learned"))
             + r["simulations"] + SPREAD[r["seed"]]
         ),
     )  # fmt: skip
     alone = table(
-        {"step": (5, 9), "model": ("none",), "prior": ("policy",), "simulations": (0,)},
+        {"step": (5, 9), "model": ("no search",), "prior": ("policy",), "simulations": (0,)},
         return_mean=lambda r: 50 + SPREAD[r["seed"]],
     )
     return {
@@ -105,6 +110,12 @@ def test_a_task_whose_rewards_tell_nothing_of_terminations(tables: dict[str, pd.
     assert sorted(set(found["claim"])) == sorted(claims.CLAIMS)
 
 
+def test_a_seed_whose_sequences_err_alike_has_no_rank_correlation(tables: dict[str, pd.DataFrame]):
+    tables["sequences"].loc[tables["sequences"]["seed"] == 0, "error"] = 0.3
+    found = claims.evidence(tables).set_index(["claim", "quantity"]).loc[(5, "rank correlation of error and rank")]
+    assert found[["mean", "se", "n"]].to_numpy().ravel().tolist() == pytest.approx([1, 0, 2])
+
+
 def test_large_errors_are_shown_without_exponents():
     found = pd.DataFrame({"claim": [1], "quantity": ["q"], "step": [500], "mean": [-1234.0], "se": [102.4], "n": [3]})
     assert claims.show(found).splitlines()[-1] == "| q | -1230 ± 100 |"
@@ -125,17 +136,89 @@ def test_a_missing_column_is_named(tables: dict[str, pd.DataFrame]):
         claims.evidence(tables)
 
 
+def test_one_checkpoint(tables: dict[str, pd.DataFrame]):
+    """Claims that compare checkpoints say nothing; all others hold what they held."""
+    whole = claims.evidence(tables)
+    alone: dict[str, Any] = {
+        name: rows[rows["step"] == (5 if name == "prior_effect" else 9)] for name, rows in tables.items()
+    }
+    alone["cross_checkpoint"] = alone["cross_checkpoint"][alone["cross_checkpoint"]["policy_step"] == 9]
+    found = claims.evidence(alone)
+    assert sorted(set(claims.CLAIMS) - set(found["claim"])) == [6, 7]
+    compared = whole.merge(found, on=["claim", "quantity", "step"], suffixes=("", "_alone"))
+    assert len(compared) == len(found)
+    for column in ("mean", "se", "n"):
+        np.testing.assert_array_equal(compared[column], compared[f"{column}_alone"])
+    assert {line.count("|") for line in claims.show(found).splitlines()} == {4}
+
+
+# The command
+
+
+def write(folder: Path, name: str, rows: Any) -> Path:
+    """As an analysis would, but for the columns that no claim is about."""
+    known = {**COMMON, **questions()[name].COLUMNS}
+    columns = {column: known[column] for column in rows.columns}
+    made = {"agent": "mine", "title": "Mine", "profile": "quick", "repeats": "trained seed", "commit": "abc"}
+    files.write(folder / f"{name}.csv", rows, columns, made)
+    return folder / f"{name}.csv"
+
+
+def said_of(tables: Path, *words: str) -> int:
+    return claims.main(["--tables", str(tables), *words])
+
+
+def one_line(capsys: pytest.CaptureFixture[str]) -> str:
+    said = capsys.readouterr()
+    assert said.out == ""
+    return studies.one_line(said.err, "python -m analyses.claims")
+
+
 def test_the_command(tables: dict[str, pd.DataFrame], tmp_path: Path, capsys: pytest.CaptureFixture[str]):
-    assert claims.main(tables=tmp_path) == 1
-    said = capsys.readouterr()
-    assert said.out == "" and "returns.csv" in said.err and said.err.count("\n") == 1
+    assert said_of(tmp_path) == 1
     folder = tmp_path / "quick" / "cartpole"
-    folder.mkdir(parents=True)
+    assert one_line(capsys) == f"{folder}: there are no tables, make them with `python -m analyses`"
     for name, rows in tables.items():
-        rows.to_csv(folder / f"{name}.csv", index=False)
-    assert claims.main(tables=tmp_path) == 0
-    assert capsys.readouterr().out.strip() == claims.show(pd.read_csv(folder / "claims.csv")).strip()
-    (folder / "sequences.csv").write_text("")
-    assert claims.main(tables=tmp_path) == 1
+        write(folder, name, rows)
+    assert said_of(tmp_path) == 0
     said = capsys.readouterr()
-    assert said.out == "" and "sequences.csv is no CSV table" in said.err and said.err.count("\n") == 1
+    written = files.read(folder / "claims.csv")
+    assert (said.out.strip(), said.err) == (claims.show(written).strip(), "")
+    pd.testing.assert_frame_equal(written, claims.evidence(tables), rtol=1e-5)
+    assert written.attrs["columns"] == claims.COLUMNS
+    assert written.attrs["provenance"] == {
+        "agent": "mine", "title": "Mine", "profile": "quick", "repeats": "trained seed", "commit": "abc"
+    }  # fmt: skip
+    before = (folder / "claims.csv").read_bytes()
+    (folder / "sequences.csv").write_text("")
+    assert said_of(tmp_path) == 1
+    assert one_line(capsys).startswith(f"{folder}/sequences.csv is no table of this study")
+    assert (folder / "claims.csv").read_bytes() == before
+
+
+def test_missing_tables_are_left_out_by_name(
+    tables: dict[str, pd.DataFrame], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    """Here those of an agent with one checkpoint, trained elsewhere, of which one analysis was not made."""
+    folder = tmp_path / "foreign" / "mine"
+    for name in ("own_policy", "sequences", "returns", "planning"):
+        write(folder, name, tables[name][tables[name]["step"] == 9])
+    assert said_of(tmp_path, "--profile", "foreign", "--agent", "somewhere/mine.py") == 0
+    said = capsys.readouterr()
+    assert said.err.splitlines() == [
+        f"python -m analyses.claims: left out: there is no table {folder}/{name}.csv"
+        for name in ("cross_checkpoint", "prior_effect")
+    ]
+    assert set(files.read(folder / "claims.csv")["claim"]) == {1, 2, 3, 4, 5, 8, 9, 10}
+
+
+def test_without_the_returns_the_planners_own_baseline_serves(tables: dict[str, pd.DataFrame]):
+    found = claims.evidence({"planning": tables["planning"]}).set_index(["claim", "quantity", "step"])
+    quantity = "return, policy prior, learned model - prior alone, 128 simulations"
+    assert found.loc[(9, quantity, 5), "mean"] == pytest.approx(98.0)  # 20 + 128 - 50
+    assert claims.evidence(tables).set_index(found.index.names).loc[(9, quantity, 5), "mean"] == pytest.approx(143.0)
+
+
+def test_an_impossible_command(capsys: pytest.CaptureFixture[str]):
+    assert claims.main(["--profil", "paper"]) == 2
+    assert one_line(capsys).startswith("Unrecognized options: --profil, paper; perhaps you meant --profile")

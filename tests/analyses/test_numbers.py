@@ -11,9 +11,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analyses import banks, own_policy
-from analyses.population import Agents, Population
-from analyses.settings import Settings
+from analyses import own_policy
+from analyses.harness import banks
+from analyses.harness.agents import Agents
+from analyses.harness.checkpoints import Checkpoints
+from analyses.harness.study import Work
+from muzero_probe.models import TrueModel
 from muzero_probe.probes.episodes import play, reset_seeds
 from muzero_probe.probes.planning import play_planner, play_prior
 from muzero_probe.probes.prior_effect import prior_effect
@@ -40,13 +43,21 @@ def policy_at(agents: Agents, index: int) -> Callable[[Any], list[float]]:
     return lambda state: policy(state.tobytes())
 
 
+def bank_of(
+    tiny: Checkpoints, done: Path, settings: Any, *, seed: int, step: int, states: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """The states at which a seed was measured."""
+    kept = Work(tiny, done / "units", "cpu").bank(settings.bank, (seed,), step).path
+    return banks.read(kept, tiny.agents((seed,), step, "cpu"), states)
+
+
 def enumerated(
-    tiny: Population, done: Path, settings: Settings, *, seed: int, step: int, states: int, length: int,
+    tiny: Checkpoints, done: Path, settings: Any, *, seed: int, step: int, states: int, length: int,
     policy_step: int | None = None,
 ) -> list[list[reference.Unrolled]]:  # fmt: skip
     """All sequences of the first states of a seed's bank."""
     agents = tiny.agents((seed,), step, "cpu")
-    bank = banks.read(banks.unit(tiny, settings.bank, (seed,), step, done / "units", "cpu"), agents, states)[0]
+    bank, _ = bank_of(tiny, done, settings, seed=seed, step=step, states=states)
     assert len(bank) == states
     guess = OneLatent(agents.model(np.zeros(1, int)), 0)
     policy = policy_at(tiny.agents((seed,), step if policy_step is None else policy_step, "cpu"), 0)
@@ -59,7 +70,7 @@ def enumerated(
     ]  # fmt: skip
 
 
-def one_row(found: pd.DataFrame, **setting: Any) -> pd.Series:
+def one_row(found: Any, **setting: Any) -> Any:
     for column, value in setting.items():
         found = found[found[column] == value]
     (row,) = found.to_dict("records")
@@ -67,9 +78,7 @@ def one_row(found: pd.DataFrame, **setting: Any) -> pd.Series:
 
 
 @pytest.mark.parametrize(("seed", "step"), [(0, 0), (2, 60)])
-def test_own_policy_is_the_mean_over_states_of_eq_7(
-    done: Path, tiny: Population, settings: Settings, seed: int, step: int
-):
+def test_own_policy_is_the_mean_over_states_of_eq_7(done: Path, tiny: Checkpoints, settings: Any, seed: int, step: int):
     for h in (1, 2, K):
         all_ = enumerated(tiny, done, settings, seed=seed, step=step, states=3, length=h)
         errors = [reference.policy_error(sequences, alive_reward=1.0) for sequences in all_]
@@ -87,7 +96,7 @@ def test_own_policy_is_the_mean_over_states_of_eq_7(
 
 @pytest.mark.parametrize(("step", "policy_step"), [(20, 60), (60, 20), (0, 0)])
 def test_cross_checkpoint_takes_model_and_states_of_the_row_and_policy_of_the_column(
-    done: Path, tiny: Population, settings: Settings, step: int, policy_step: int
+    done: Path, tiny: Checkpoints, settings: Any, step: int, policy_step: int
 ):
     for seed in (0, 1):
         all_ = enumerated(tiny, done, settings, seed=seed, step=step, policy_step=policy_step, states=2, length=K)
@@ -100,7 +109,7 @@ def test_cross_checkpoint_takes_model_and_states_of_the_row_and_policy_of_the_co
             )
 
 
-def test_sequences_are_means_over_states_per_rank(done: Path, tiny: Population, settings: Settings):
+def test_sequences_are_means_over_states_per_rank(done: Path, tiny: Checkpoints, settings: Any):
     for seed, step in ((0, 20), (2, 60)):
         all_ = enumerated(tiny, done, settings, seed=seed, step=step, states=2, length=3)
         found = table(done, "sequences")
@@ -116,10 +125,10 @@ def test_sequences_are_means_over_states_per_rank(done: Path, tiny: Population, 
             assert found.error.iloc[0] == pytest.approx(np.mean(likeliest), rel=2e-5, abs=1e-5)
 
 
-def test_prior_effect_is_measured_at_the_bank_s_states(done: Path, tiny: Population, settings: Settings):
+def test_prior_effect_is_measured_at_the_bank_s_states(done: Path, tiny: Checkpoints, settings: Any):
     for seed in SEEDS:
         agents = tiny.agents((seed,), 20, "cpu")
-        states, row_seeds = banks.read(banks.unit(tiny, settings.bank, (seed,), 20, done / "units", "cpu"), agents, 2)
+        states, row_seeds = bank_of(tiny, done, settings, seed=seed, step=20, states=2)
         for prior in ("policy", "uniform"):
             for budget in (2, 4):
                 effect = prior_effect(
@@ -132,13 +141,13 @@ def test_prior_effect_is_measured_at_the_bank_s_states(done: Path, tiny: Populat
                     assert row[column] == pytest.approx(values.mean(), rel=2e-5, abs=1e-5), column
 
 
-def test_returns_are_means_over_episodes(done: Path, tiny: Population):
+def test_returns_are_means_over_episodes(done: Path, tiny: Checkpoints):
     """Undiscounted, of the search policy and of the prior alone, from the same starts."""
     for seed, step in ((0, 20), (1, 60)):
         agents = tiny.agents((seed,), step, "cpu")
-        starts, keys, row_seeds = banks.starts_and_keys(agents.seeds, "returns", 2, agents.step)
+        starts, keys, row_seeds = agents.episodes("returns", 2, agents.step)
         played = {
-            "search": play(agents.env, starts, banks.search_actor(agents, row_seeds, keys)),
+            "search": play(agents.env, starts, agents.actor(row_seeds, keys)),
             "prior": play_prior(agents.env, agents.model(row_seeds), starts, keys),
         }
         for policy, episodes in played.items():
@@ -149,27 +158,28 @@ def test_returns_are_means_over_episodes(done: Path, tiny: Population):
     assert found.groupby("policy").return_mean.sum().nunique() == 2
 
 
-def test_planning_is_played_by_the_planner_that_the_row_names(done: Path, tiny: Population):
+def test_planning_is_played_by_the_planner_that_the_row_names(done: Path, tiny: Checkpoints):
     found = table(done, "planning")
     agents = tiny.agents((1,), 60, "cpu")
     starts, keys = reset_seeds(1, "planning starts", 2), row_keys(1, "planning keys", 2)
     model = agents.model(np.zeros(2, int))
-    for plans_with, prior, budget in itertools.product(("learned", "true"), ("policy", "uniform"), (3, 9)):
+    models = {"learned": model, "real": TrueModel(agents.env, model)}
+    for plans_with, prior, budget in itertools.product(("learned", "real"), ("policy", "uniform"), (3, 9)):
         episodes = play_planner(
-            agents.env, model, starts, dataclasses.replace(tiny.config.search, simulations=budget),
-            model=plans_with, prior=prior, horizon=8, keys=keys,
+            agents.env, models[plans_with], starts, dataclasses.replace(tiny.config.search, simulations=budget),
+            prior=prior, horizon=8, keys=keys,
         )  # fmt: skip
         row = one_row(found, seed=1, step=60, model=plans_with, prior=prior, simulations=budget)
         assert (row.return_mean, row.episodes) == (pytest.approx(episodes.returns.mean(), rel=1e-5), 2)
-    row = one_row(found, seed=1, step=60, model="none")
+    row = one_row(found, seed=1, step=60, model="no search")
     assert row.return_mean == pytest.approx(play_prior(agents.env, model, starts, keys).returns.mean(), rel=1e-5)
 
 
-def test_free_search_in_the_true_model_is_the_same_at_every_checkpoint(done: Path):
+def test_free_search_in_the_real_model_is_the_same_at_every_checkpoint(done: Path):
     """The agent has no part in it; of the other planners, its checkpoint tells."""
     found = table(done, "planning").set_index(["seed", "model", "prior", "simulations"])
     early, late = (found[found.step == step].return_mean for step in (0, 60))
-    assert early.loc[:, "true", "uniform"].equals(late.loc[:, "true", "uniform"])
+    assert early.loc[:, "real", "uniform"].equals(late.loc[:, "real", "uniform"])
     assert not early.loc[:, "learned", "policy"].equals(late.loc[:, "learned", "policy"])
 
 
@@ -202,7 +212,7 @@ def test_means_over_states_by_hand():
 
 @pytest.mark.parametrize("name", ["own_policy", "cross_checkpoint"])
 def test_sampled_errors_are_near_the_exact_ones(
-    done: Path, tiny: Population, settings: Settings, tmp_path: Path, name: str
+    done: Path, tiny: Checkpoints, settings: Any, tmp_path: Path, name: str
 ):
     """And differ from them; by less than five of the standard errors that stand beside them."""
     changed = dataclasses.replace(getattr(settings, name), samples=20_000)

@@ -1,84 +1,222 @@
-"""Has every table its rows and columns, its provenance and its figure?"""
+"""Is a table what was written, complete with its provenance, or refused in one line?"""
 
-import itertools
+import hashlib
 import json
+import os
+import re
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
 
-from analyses.population import Population
-from analyses.settings import Settings
-from analyses.study import ANALYSES
-from figures import __main__ as figures
-from muzero_probe.provenance import commit, versions
-from tests.analyses.studies import SEEDS, STEPS, K, table
+from analyses import tables
+from analyses.tables import Column, TableError
 
-USING_BANKS = {"own_policy", "sequences", "cross_checkpoint", "prior_effect"}
-ERRORS = ["error", "bias", "monte_carlo_se", "states", "over", "foreseen", "invented"]
-# the columns that tell rows apart, and what is measured
 COLUMNS = {
-    "returns": (["seed", "step", "policy"], ["return_mean", "length_mean", "episodes"]),
-    "own_policy": (["seed", "step", "horizon"], ERRORS),
-    "sequences": (["seed", "step", "rank"], ["probability", "error"]),
-    "cross_checkpoint": (["seed", "step", "policy_step", "horizon"], ERRORS),
-    "prior_effect": (["seed", "step", "prior", "simulations"], ["error", "path_error", "tv", "kl"]),
-    "planning": (["seed", "step", "model", "prior", "simulations"], ["return_mean", "episodes"]),
+    "seed": Column("int", "", "trained seed"),
+    "model": Column("word", "", "model that is planned with"),
+    "error": Column("float", "reward", "eq 7, mean over states"),
 }
+PROVENANCE = {
+    "analysis": "planning",
+    "title": 'Ünlikely # digest: "x"\nin two lines',
+    "settings": {"steps": [0, 60], "length": None},
+    "versions": {"numpy": "2.0"},
+}
+WORDS = ["none", "true", "nan", "NA", "", "a,b", 'say "so"']
 
 
-@pytest.mark.parametrize("name", ANALYSES)
-def test_a_table_has_a_row_per_seed_and_setting(done: Path, tiny: Population, name: str):
-    found = table(done, name)
-    keys, values = COLUMNS[name]
-    assert list(found.columns) == ["agent", "profile", *keys, *values, "config_hash", "commit"]
-    levels: dict[str, list[Any]] = {
-        "policy": ["prior", "search"],
-        "horizon": [1, 2, 3, 4] if name == "own_policy" else [K],
-        "policy_step": STEPS,
-        "rank": list(range(1, 9)),
-        "prior": ["policy", "uniform"],
-        "simulations": [3, 9] if name == "planning" else [2, 4],
-        "model": ["learned", "true"],
-        "seed": SEEDS,
-        "step": {"sequences": [20, 60], "prior_effect": [20], "planning": [0, 60]}.get(name, STEPS),
-    }
-    wanted = set(itertools.product(*(levels[key] for key in keys)))
-    if name == "planning":
-        wanted |= {(seed, step, "none", "policy", 0) for seed in SEEDS for step in (0, 60)}
-    rows = [tuple(row) for row in found[keys].itertuples(index=False)]
-    assert len(rows) == len(wanted) and set(rows) == wanted
-    assert rows == sorted(rows)
-    for column, value in {
-        "agent": "cartpole", "profile": "smoke", "config_hash": tiny.config_hash, "commit": commit()
-    }.items():  # fmt: skip
-        assert set(found[column]) == {value}
-    missing = found[values].isna().any()
-    assert set(missing.index[missing]) <= {"foreseen", "invented"}
+def rows() -> pd.DataFrame:
+    """Words that look like something else; numbers of all sizes and a gap."""
+    numbers = [1 / 3, -2.5e-9, 12345678.9, np.nan, 0.0, 1.0, -7.0]
+    return pd.DataFrame({"error": numbers, "seed": [7, 0, 10**9, 1, 2, 3, 4], "model": WORDS})
 
 
-@pytest.mark.parametrize("name", ANALYSES)
-def test_a_figure_can_be_drawn_of_every_table(done: Path, tmp_path: Path, name: str):
-    assert set(figures.FIGURES[name].COLUMNS) <= set(table(done, name).columns)
-    assert figures.main((name,), profile="smoke", tables=done / "tables", out=tmp_path) == 0
-    assert {path.name for path in (tmp_path / "smoke").iterdir()} == {f"{name}.png", f"{name}.pdf"}
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """A sound table."""
+    tables.write(tmp_path / "deep" / "planning.csv", rows(), COLUMNS, PROVENANCE)
+    return tmp_path / "deep" / "planning.csv"
 
 
-def test_every_analysis_has_a_figure():
-    assert list(figures.FIGURES) == list(ANALYSES) == list(COLUMNS)
+def refusal(path: Path, wanted: tuple[str, ...] = ()) -> str:
+    with pytest.raises(TableError) as caught:
+        tables.read(path, wanted)
+    assert "\n" not in str(caught.value) and str(path) in str(caught.value)
+    return str(caught.value)
 
 
-@pytest.mark.parametrize("name", ANALYSES)
-def test_provenance(done: Path, tiny: Population, settings: Settings, name: str):
-    found = json.loads((done / "tables" / "smoke" / "cartpole" / f"{name}.json").read_text())
-    wanted = {
-        "analysis": name,
-        "settings": json.loads(json.dumps(vars(getattr(settings, name)))),
-        "bank": vars(settings.bank) if name in USING_BANKS else None,
-        "config_hash": tiny.config_hash,
-        "commit": commit(),
-        "checkpoint_commits": list(tiny.commits),
-        "versions": versions(),
-        "seeds": SEEDS,
-    }
-    assert found == wanted
+def signed(text: str) -> str:
+    """A text with the digest that belongs to it, before its first row."""
+    head, body = re.sub(r"(?m)^# digest: .*\n", "", text), ""
+    if match := re.search(r"^(?!# )", head, re.M):
+        head, body = head[: match.start()], head[match.start() :]
+    return f'{head}# digest: "{hashlib.sha256((head + body).encode()).hexdigest()}"\n{body}'
+
+
+# What is written
+
+
+def test_a_table_comes_back(path: Path):
+    found = tables.read(path)
+    assert list(found.columns) == list(COLUMNS)
+    assert found["model"].tolist() == WORDS
+    assert found["seed"].dtype == np.int64 and found["seed"].tolist() == rows()["seed"].tolist()
+    assert found["error"].dtype == np.float64
+    np.testing.assert_allclose(found["error"], rows()["error"], rtol=5e-6)
+    assert found.attrs == {"source": str(path), "provenance": PROVENANCE, "columns": COLUMNS}
+    assert all(isinstance(column, Column) for column in found.attrs["columns"].values())
+
+
+def test_what_was_read_is_written_to_the_same_bytes(path: Path, tmp_path: Path):
+    found = tables.read(path)
+    tables.write(tmp_path / "again.csv", found, found.attrs["columns"], found.attrs["provenance"])
+    assert (tmp_path / "again.csv").read_bytes() == path.read_bytes()
+
+
+def test_rows_may_be_dicts(path: Path, tmp_path: Path):
+    tables.write(tmp_path / "dicts.csv", iter(rows().to_dict("records")), COLUMNS, PROVENANCE)
+    assert (tmp_path / "dicts.csv").read_bytes() == path.read_bytes()
+
+
+def test_the_file_is_its_provenance_and_its_rows(path: Path):
+    lines = path.read_text().splitlines()
+    head = dict(line.removeprefix("# ").split(": ", 1) for line in lines if line.startswith("#"))
+    assert list(head) == [*PROVENANCE, "columns", "digest"]
+    assert json.loads(head["columns"]) == {name: list(column) for name, column in COLUMNS.items()}
+    assert lines[len(head) : len(head) + 3] == ["seed,model,error", "7,none,0.333333", "0,true,-2.5e-09"]
+    assert lines[len(head) + 4] == "1,NA,nan"
+    assert signed(path.read_text()) == path.read_text()
+
+
+def test_others_read_it_by_its_comments(path: Path):
+    found = pd.read_csv(path, comment="#", keep_default_na=False, na_values={"error": ["nan"]})
+    pd.testing.assert_frame_equal(found, tables.read(path), check_dtype=False)
+    plain = pd.read_csv(path, comment="#")
+    assert list(plain.columns) == list(COLUMNS) and plain["seed"].tolist() == rows()["seed"].tolist()
+
+
+def test_only_the_wanted_columns(path: Path):
+    found = tables.read(path, ("error", "seed"))
+    assert list(found.columns) == ["error", "seed"]
+    assert found.attrs["provenance"] == PROVENANCE and found.attrs["columns"] == COLUMNS
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"seed": [0.5] * 7}, "the column seed must hold int, it holds float64"),
+        ({"seed": [np.nan, *range(6)]}, "the column seed must hold int, it holds float64"),
+        ({"seed": [True] * 7}, "the column seed must hold int, it holds bool"),
+        ({"seed": list("abcdefg")}, "the column seed must hold int, it holds "),
+        ({"error": ["low"] * 7}, "the column error must hold float, it holds "),
+        ({"model": range(7)}, "the column model must hold word, it holds int64"),
+        ({"extra": 1, "more": 2}, "columns extra, more are declared or measured, but not both"),
+    ],
+)
+def test_rows_of_another_type_or_with_other_columns(tmp_path: Path, change: dict[str, Any], says: str):
+    with pytest.raises(TableError) as caught:
+        tables.write(tmp_path / "table.csv", rows().assign(**change), COLUMNS, {})
+    assert str(caught.value).startswith(f"{tmp_path / 'table.csv'}: {says}") and "\n" not in str(caught.value)
+    assert not list(tmp_path.iterdir())
+
+
+def test_rows_without_a_column(tmp_path: Path):
+    with pytest.raises(TableError, match="columns error are declared or measured, but not both"):
+        tables.write(tmp_path / "table.csv", rows().drop(columns="error"), COLUMNS, {})
+
+
+def test_whole_numbers_are_floats_where_the_column_says_so(tmp_path: Path):
+    tables.write(tmp_path / "table.csv", rows().assign(error=3), COLUMNS, {})
+    found = tables.read(tmp_path / "table.csv")["error"]
+    assert found.dtype == np.float64 and set(found) == {3.0}
+
+
+@pytest.mark.parametrize("step", ["fsync", "replace"])
+def test_a_failing_write_leaves_what_was_there(path: Path, monkeypatch: pytest.MonkeyPatch, step: str):
+    before = path.read_bytes()
+
+    def fails(*given: object) -> None:
+        raise OSError("disk full")
+
+    with monkeypatch.context() as patch, pytest.raises(OSError, match="disk full"):
+        patch.setattr(os, step, fails)
+        tables.write(path, rows().assign(seed=3), COLUMNS, {})
+    assert path.read_bytes() == before
+    assert list(path.parent.iterdir()) == [path]
+    tables.write(path, rows().assign(seed=3), COLUMNS, {})
+    assert set(tables.read(path)["seed"]) == {3}
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_file_is_flushed_before_it_has_its_name(path: Path, monkeypatch: pytest.MonkeyPatch):
+    done = []
+    for step in ("fsync", "replace"):
+        original = getattr(os, step)
+        monkeypatch.setattr(
+            os, step, lambda *given, step=step, original=original: done.append(step) or original(*given)
+        )
+    tables.replace(path, b"new")
+    assert done == ["fsync", "replace"] and path.read_bytes() == b"new"
+
+
+# What is refused
+
+
+def test_every_byte_counts(path: Path, tmp_path: Path):
+    data = path.read_bytes()
+    other = tmp_path / "other.csv"
+    for place in range(len(data)):
+        other.write_bytes(data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :])
+        refusal(other)
+    for place in (data.index(b"0.333333"), data.index(b"planning"), data.index(b"0,true")):
+        other.write_bytes(data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :])
+        assert refusal(other) == f"{other} was cut or altered, its digest does not match: make it again"
+
+
+def test_every_cut_shows(path: Path, tmp_path: Path):
+    data = path.read_bytes()
+    other = tmp_path / "other.csv"
+    for length in range(len(data)):
+        other.write_bytes(data[:length])
+        refusal(other)
+    other.write_bytes(data[: data.index(b"1,NA")])  # between two rows
+    assert refusal(other) == f"{other} was cut or altered, its digest does not match: make it again"
+    other.write_bytes(data + b"8,learned,1\n")
+    assert refusal(other) == f"{other} was cut or altered, its digest does not match: make it again"
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda text: "", "is no table of this study: it does not begin with its provenance"),
+        (lambda text: text[text.index("seed,") :], "is no table of this study: it does not begin with its provenance"),
+        (lambda text: re.sub("# columns: .*\n", "", text), "is no table of this study: 'columns'"),
+        (lambda text: text.replace('["int",', '["whole",'), "is no table of this study: 'whole'"),
+        (lambda text: text.replace('["int", "", "trained seed"]', '["int"]'), "is no table of this study: "),
+        (lambda text: text.replace('# analysis: "planning"', "# analysis: planning"), "is no table of this study: "),
+        (lambda text: text.replace("\n7,none", "\nseven,none"), "is no table of this study: "),
+        (lambda text: text.replace("\n7,none", "\n0.5,none"), "is no table of this study: "),
+        (lambda text: text.replace("0.333333", "low"), "is no table of this study: "),
+        (lambda text: text[: text.index("7,none")], "has no rows"),
+    ],
+)
+def test_no_table_of_this_study(path: Path, change: Any, says: str):
+    """Even where the digest fits."""
+    text = change(path.read_text())
+    path.write_text(signed(text) if "seed,model" in text and text.startswith("#") else text)
+    assert refusal(path).startswith(f"{path} {says}")
+
+
+def test_columns_that_are_wanted_but_not_there(path: Path):
+    assert refusal(path, ("seed", "step", "horizon")) == f"{path} lacks the columns step, horizon"
+    assert refusal(path, ("seed", "step")) == f"{path} lacks the column step"
+
+
+def test_files_that_cannot_be_read(tmp_path: Path):
+    assert refusal(tmp_path / "none.csv") == f"there is no table {tmp_path}/none.csv"
+    assert refusal(tmp_path).startswith(f"{tmp_path} cannot be read as a table: ")
+    (tmp_path / "binary.csv").write_bytes(b"# \xff\xfe")
+    assert refusal(tmp_path / "binary.csv").startswith(f"{tmp_path}/binary.csv cannot be read as a table: ")

@@ -1,33 +1,20 @@
-"""Does the command line say what is wrong in one line, take every setting, and show what is there?"""
+"""Does the command line train, and show what is there?"""
 
 import csv
-import dataclasses
-import io
 import re
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from muzero_probe import agents
 from muzero_probe.checkpoints import checkpoint_path, list_checkpoints, load_checkpoint
-from muzero_probe.cli import arguments
 from muzero_probe.cli import main as cli
-from muzero_probe.cli.seeds import parse_seeds, show_seeds
-from muzero_probe.config import Config
-from muzero_probe.presets import PRESETS, population_size, preset
-from muzero_probe.runs.run import Run
-
-SMOKE = ["train", "cartpole", "--profile", "smoke"]
-FAST = ["--search.simulations", "4", "--training.batch-size", "4", "--training.steps", "24"]
-FAST += ["--training.checkpoints", "0", "24"]
-
-
-def parsed(*words: str) -> Run:
-    command = cli._parse(words)
-    assert isinstance(command, cli.Train)
-    return cli._run_of(command)
+from tests.agents import own
+from tests.cli.words import FAST, SMOKE, lines, parsed
 
 
 @pytest.fixture(scope="module")
@@ -42,159 +29,6 @@ def root(tmp_path: Path, trained: Path) -> Path:
     """A copy that a test may damage."""
     shutil.copytree(trained, tmp_path / "root")
     return tmp_path / "root"
-
-
-def lines(text: str) -> list[list[str]]:
-    """The cells of a table's rows."""
-    return [[cell.strip() for cell in line.strip("│").split("│")] for line in text.splitlines() if "│" in line]
-
-
-# Settings
-
-
-@pytest.mark.parametrize(("agent", "profile"), [(agent, profile) for agent in PRESETS for profile in PRESETS[agent]])
-def test_defaults_are_the_presets(agent: str, profile: str):
-    run = parsed("train", agent, "--profile", profile)
-    assert run.config == preset(agent, profile)
-    assert run.profile == profile
-    assert run.seeds == tuple(range(population_size(agent, profile)))
-    assert (run.root, run.device) == (Path("checkpoints"), "cpu")
-
-
-def test_the_profile_is_quick_by_default():
-    assert parsed("train", "cartpole") == parsed("train", "cartpole", "--profile=quick")
-
-
-@pytest.mark.parametrize("section", ["nets", "search", "training"])
-def test_every_setting_can_be_given(section: str):
-    default = getattr(preset("cartpole", "smoke"), section)
-    changes: dict[str, Any] = {
-        field.name: {
-            "value_low": -1, "reward_low": -3, "discount": 0.9, "checkpoints": (0, 10), "temperatures": (0.9, 0.5),
-            "temperature_changes": (0.25,), "dirichlet_fraction": 0.5, "priority_alpha": 0.25,
-            "priority_beta_start": 0.5, "priority_beta_end": 0.75, "reanalyse_fraction": 0.5,
-        }.get(field.name, getattr(default, field.name) * 2)
-        for field in dataclasses.fields(default)
-    }  # fmt: skip
-    words = list(SMOKE)
-    for name, value in changes.items():
-        words += [f"--{section}.{name.replace('_', '-')}", *map(str, value if isinstance(value, tuple) else [value])]
-    assert getattr(parsed(*words).config, section) == dataclasses.replace(default, **changes)
-
-
-def test_an_override_is_checked_against_the_profile():
-    # 30 steps would not hold the checkpoints of another profile
-    assert parsed(*SMOKE, "--training.checkpoints", "0", "30", "--training.steps", "30").config.training.steps == 30
-
-
-def test_a_folder_may_be_called_like_an_agent():
-    assert parsed("train", "--root", "cartpole", "cartpole").root == Path("cartpole")
-
-
-@pytest.mark.parametrize(
-    ("text", "seeds"),
-    [("0:3", (0, 1, 2)), ("3", (3,)), ("0,4,7", (0, 4, 7)), ("7,4", (4, 7)), ("0:2,9,4:6", (0, 1, 4, 5, 9))],
-)
-def test_seeds(text: str, seeds: tuple[int, ...]):
-    assert parse_seeds(text) == seeds
-    assert parse_seeds(show_seeds(seeds)) == seeds
-    assert parsed(*SMOKE, "--seeds", text).seeds == seeds
-
-
-def test_seeds_are_shown_shortly():
-    assert show_seeds([9, 0, 1, 4, 2]) == "0:3,4,9"
-    assert show_seeds([]) == ""
-
-
-@pytest.mark.parametrize("text", ["", "a", "-1", "1:", ":3", "3:3", "5:2", "1,1", "0:3,2", "1.5", "0:2000000", "0 1"])
-def test_impossible_seeds(text: str):
-    with pytest.raises(ValueError, match=r"^seeds '.*: "):
-        parse_seeds(text)
-
-
-# What is wrong, in one line
-
-
-@pytest.mark.parametrize(
-    ("words", "says"),
-    [
-        ("", "a command is missing, there are train, status, agents"),
-        ("trian cartpole", "command 'trian' is unknown, there are train, status, agents"),
-        ("train", "Missing from muzero-probe train: {cartpole"),
-        ("train cartpol", "invalid choice 'cartpol' for argument 'agent'. Expected one of ('cartpole',"),
-        ("train cartpole --profile quik", "invalid choice 'quik' for argument '--profile'. Expected one of ('smoke',"),
-        ("train cartpole again", "Unrecognized options: again; see muzero-probe"),
-        ("train cartpole --training.batch-siz 3", "perhaps you meant --training.batch-size INT"),
-        ("train cartpole --training.batch-size x", "--training.batch-size: invalid literal for int()"),
-        ("train cartpole --training.batch-size 1.5", "allowed: --training.batch-size INT"),
-        ("train cartpole --training.batch-size", "Missing value for argument '--training.batch-size'"),
-        ("train cartpole --training.batch-size 0", "training.batch_size is 0, at least 1 is needed"),
-        ("train cartpole --training.steps 100", "2000, 5000, 10000) must lie in 0..100"),
-        ("train cartpole --training.checkpoints", "training.checkpoints is empty"),
-        ("train cartpole --training.checkpoints 5 x", "allowed: --training.checkpoints [INT [INT ...]]"),
-        ("train cartpole --training.learning-rate nan", "training.learning_rate is nan, it must be finite"),
-        ("train cartpole --search.discount 1.5", "search.discount is 1.5, it must lie in (0, 1]"),
-        ("train cartpole --nets.value-low 50", "nets.value_high is 20, it must be above nets.value_low (50)"),
-        ("train cartpole --seeds 4:2", "4:2 is empty"),
-        ("train cartpole --seeds all", "write 0:30 (0 to 29), 3 or 0,4,7"),
-        ("train cartpole --device gpu", "device is 'gpu', allowed are cpu, cuda and cuda:0"),
-        ("train cartpole --resume-minutes -1", "resume-minutes is -1.0, it must be 0 or more"),
-        ("train cartpole --resume-minutes nan", "resume-minutes is nan"),
-        ("train cartpole --metrics-every 0", "metrics-every is 0, at least 1 is needed"),
-        ("train cartpole --environment bandit-3", "Unrecognized options: --environment"),
-        ("status --agent ../up", "'../up' cannot be the name of a profile or an agent"),
-        ("status --agent lander", "agent 'lander' is unknown, there are breakout, cartpole"),
-        ("status --profile fast", "profile 'fast' is unknown, there are "),
-        ("status --seeds 1,1", "a seed is named twice"),
-        ("agents please", "Unrecognized options: please"),
-    ],
-)  # fmt: skip
-def test_a_wrong_command_is_one_line(words: str, says: str, capsys: pytest.CaptureFixture, tmp_path: Path):
-    root = ["--root", str(tmp_path)] if words.startswith(("train ", "status ")) else []
-    assert cli.main([*words.split(), *root]) == 2
-    output, errors = capsys.readouterr()
-    assert output == ""
-    assert errors.startswith("muzero-probe: ")
-    assert errors.count("\n") == 1
-    assert says in errors
-    assert not re.search("[│╭─╯]|tyro|__", errors)
-    assert not list(tmp_path.iterdir())
-
-
-@pytest.mark.parametrize(
-    ("words", "says"),
-    [
-        ([], ["train", "status", "agents", "Exit code 0"]),
-        (SMOKE, ["--training.batch-size INT", "positions per update", "(default: 16)", "--seeds", "(default: 0:2)"]),
-        (["train", "cartpole"], ["(default: quick)", "(default: 0:6)", "--resume-minutes FLOAT", "(default: 5.0)"]),
-        (["status"], ["--root PATH", "(default: checkpoints)", "(default: all)"]),
-        (["agents"], ["Lists what can be trained"]),
-    ],
-)
-def test_help(words: list[str], says: list[str], capsys: pytest.CaptureFixture):
-    with pytest.raises(SystemExit) as end:
-        cli.main([*words, "--help"])
-    assert end.value.code == 0
-    output, errors = capsys.readouterr()
-    assert errors == ""
-    assert all(text in output for text in says)
-
-
-def test_trouble_with_files_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture):
-    (tmp_path / "file").write_text("")
-    assert cli.main([*SMOKE, *FAST, "--root", str(tmp_path / "file")]) == 1
-    errors = capsys.readouterr().err
-    assert errors.count("\n") == 1
-    assert "Traceback" not in errors
-
-
-def test_an_interruption_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch):
-    def train(*_: Any, **__: Any) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(cli, "train", train)
-    assert cli.main([*SMOKE, "--root", str(tmp_path)]) == 130
-    assert capsys.readouterr().err == "muzero-probe: interrupted; the same command goes on from the last resume state\n"
 
 
 # train
@@ -215,7 +49,7 @@ def test_train(tmp_path: Path, trained: Path, capsys: pytest.CaptureFixture):
     assert [(seed, step) for seed, step, _ in found] == [(0, 0), (0, 24), (1, 0), (1, 24)]
     for seed, step, path in found:
         checkpoint = load_checkpoint(path)
-        config = Config.from_dict(checkpoint.config)
+        config = agents.load("cartpole").read(checkpoint.config, "smoke")
         assert (config.search.simulations, config.training.batch_size, config.training.n_step) == (4, 4, 5)
         other = load_checkpoint(checkpoint_path(trained, "smoke", "cartpole", seed, step))
         assert {name: array.tobytes() for name, array in checkpoint.arrays.items()} == {
@@ -298,7 +132,7 @@ def test_status_of_an_unfinished_run(tmp_path: Path, capsys: pytest.CaptureFixtu
 def test_status_of_nothing(tmp_path: Path, capsys: pytest.CaptureFixture):
     assert cli.main(["status", "--root", str(tmp_path / "none")]) == 0
     assert capsys.readouterr().out == f"nothing is there under {tmp_path / 'none'}\n"
-    # asked for by name, the preset says what is missing
+    # asked for by name, the profile says what is missing
     assert cli.main(["status", "--root", str(tmp_path), "--profile", "smoke", "--agent", "cartpole"]) == 0
     rows = lines(capsys.readouterr().out)
     assert rows[0] == ["smoke", "cartpole", "-", "0", "0 of 2", "0:2"]
@@ -308,51 +142,63 @@ def test_status_of_nothing(tmp_path: Path, capsys: pytest.CaptureFixture):
 def test_agents(capsys: pytest.CaptureFixture):
     assert cli.main(["agents"]) == 0
     rows = lines(capsys.readouterr().out)
-    assert ["cartpole", "cartpole", "smoke", "60", "0:2", "0 20 60"] in rows
-    assert len(rows) == sum(len(profiles) for profiles in PRESETS.values())
+    assert ["cartpole", "Cart Pole", "smoke", "60", "0:2", "0 20 60"] in rows
+    listed = [(row[0], row[2]) for row in rows if row[0]]  # a long row goes on without a name
+    assert listed == [(name, profile) for name in agents.names() for profile in agents.load(name).profiles]
 
 
-# Any typed command line
+# An agent of one's own
 
 
-@dataclasses.dataclass(frozen=True)
-class Words:
-    """Says something."""
+def test_a_file_is_trained_and_shown(tmp_path: Path, capsys: pytest.CaptureFixture):
+    card, root = own.write(tmp_path), tmp_path / "root"
+    words = ["train", "--agent", card, "--profile", "smoke", "--root", str(root)]
+    assert cli.main(words) == 0
+    output = capsys.readouterr().out
+    assert output.startswith("mine/smoke: seeds 0:2 trained to step 60 in ")
+    assert output.endswith(f"checkpoints in {root}/smoke/mine\n")
+    found = list_checkpoints(root, "smoke", "mine")
+    assert [(seed, step) for seed, step, _ in found] == [(seed, step) for seed in (0, 1) for step in (0, 20, 60)]
+    agent = agents.load(card)
+    for _, _, path in found:
+        assert agent.read(load_checkpoint(path).config, "smoke") == agent.config("smoke")
+    assert cli.main(["train", card, "--root", str(root)]) == 0  # its only profile, the same run
+    assert capsys.readouterr().out.startswith("mine/smoke: seeds 0:2 are complete: ")
+    for named in ([], ["--agent", "mine"], ["--profile", "smoke", "--agent", "mine"]):
+        assert cli.main(["status", "--root", str(root), *named]) == 0
+        rows = lines(capsys.readouterr().out)
+        assert rows[0][:2] == ["smoke", "mine"]
+        assert [row[3:] for row in rows] == [[step, "2 of 2", "-"] for step in ("0", "20", "60")]
 
-    count: int = 1  # how often
-    word: str = "yes"  # what
 
-    def __post_init__(self) -> None:
-        if self.count < 0:
-            raise ValueError(f"count is {self.count}, it must be 0 or more")
-
-
-def test_parse_with_defaults_that_depend_on_the_words():
-    def defaults(words: Any) -> Words:
-        return Words(count=5 if arguments.option(words, "--word") == "no" else 2)
-
-    assert arguments.parse(Words, [], program="say") == Words()
-    assert arguments.parse(Words, ["--word", "no"], program="say", defaults=defaults) == Words(5, "no")
-    assert arguments.parse(Words, ["--word=so"], program="say", defaults=defaults) == Words(2, "so")
+def test_a_program_trains_a_file(tmp_path: Path):
+    """From another folder, by a relative path."""
+    own.write(tmp_path)
+    program = "import sys; from muzero_probe.cli.main import main; sys.exit(main())"
+    words = ["train", "mine.py", "--training.steps", "4", "--training.checkpoints", "4", "--seeds", "3"]
+    done = subprocess.run([sys.executable, "-c", program, *words], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert list_checkpoints(tmp_path / "checkpoints", "smoke", "mine")[0][:2] == (3, 4)
 
 
 @pytest.mark.parametrize(
-    ("words", "says"),
+    ("change", "code", "says"),
     [
-        (["--count", "-1"], "^count is -1, it must be 0 or more$"),
-        (["--cout", "1"], "^Unrecognized options: --cout, 1; perhaps you meant --count INT$"),
-        (["--count", "1x"], r"^Error parsing --count: invalid literal for .*: '1x'; allowed: --count INT$"),
-        (["so"], "^Unrecognized options: so; see say --help$"),
+        (("AGENT = Agent(", "OTHER = Agent("), 2, "{card}: AGENT must be an Agent of muzero_probe.agents, "),
+        (("discount=0.9", "discount=1.9"), 2, "{card}: running it failed: ValueError: search.discount is 1.9"),
+        (("return chain(length)", "return length"), 1, "agent mine: environment must make an Environment, not a int"),
+        (("environment=environment", "environment='No-v0'"), 1, "replayed:No-v0: Gymnasium cannot make it: "),
+        (("import NetsConfig,", "import ImageNetsConfig as NetsConfig,"), 1, "these nets take images of at least 3 "),
     ],
 )
-@pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
-def test_parse_condenses(words: list[str], says: str, encoding: str, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(io.BytesIO(), encoding=encoding))
-    monkeypatch.setenv("COLUMNS", "40")
-    with pytest.raises(ValueError, match=says):
-        arguments.parse(Words, words, program="say")
-
-
-def test_option():
-    assert arguments.option(["--a", "1", "--a=2", "x"], "--a") == "2"
-    assert arguments.option(["--ab", "1", "--a"], "--a") is None
+def test_a_wrong_file_is_one_line(
+    change: tuple[str, str], code: int, says: str, tmp_path: Path, capsys: pytest.CaptureFixture
+):
+    gym = [('{"length": 7}', "{}")] if "No-v0" in change[1] else []
+    card = own.write(tmp_path, change, *gym)
+    assert cli.main(["train", card, "--root", str(tmp_path / "root")]) == code
+    output, errors = capsys.readouterr()
+    assert output == ""
+    assert errors.splitlines()[-1].startswith(f"muzero-probe: {says.format(card=card)}")
+    assert "Traceback" not in errors
+    assert not list((tmp_path / "root").rglob("*.safetensors"))

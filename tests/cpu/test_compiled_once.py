@@ -8,14 +8,15 @@ from pathlib import Path
 # acts, searches again and updates; the digest is of weights, Adam's moments and replay
 PROGRAM = """
 import dataclasses, hashlib, numpy as np
-from muzero_probe import threads
-from muzero_probe.presets import preset
+from muzero_probe import agents, threads
 from muzero_probe.training.trainer import Trainer
 
 threads.configure(1)
-config = preset("cartpole", "quick")
+agent = agents.load("cartpole")
+config = agent.config("quick")
 small = dict(steps=8, checkpoints=(8,), warmup_slots=32, replay_slots=64, environments=4, batch_size=64)
-trainer = Trainer(dataclasses.replace(config, training=dataclasses.replace(config.training, **small)), [0])
+config = dataclasses.replace(config, training=dataclasses.replace(config.training, **small))
+trainer = Trainer(config, agent.make(config.environment), [0])
 for _ in trainer.run(metrics_every=8):
     pass
 arrays, _ = trainer.state_dict()

@@ -7,7 +7,7 @@ import numpy as np
 
 from muzero_probe.cpu import updates
 from muzero_probe.cpu.parameters import sizes_of
-from muzero_probe.models import LearnedModel
+from muzero_probe.engine import learned_model
 from tests.doubles import random_batch, random_nets, random_theta
 
 libc = ctypes.CDLL(None)
@@ -35,14 +35,14 @@ def test_updates_and_predictions_of_few_rows_do_not_depend_on_the_heap():
     rates = np.full(3, 1e-3)
     inputs = np.random.default_rng(1).normal(size=(8, nets.observation)).astype(np.float32)
     actions = np.arange(8) % nets.actions
-    model = LearnedModel(nets, random_theta(nets), np.zeros(8, np.int64))
+    model = learned_model(nets, random_theta(nets), np.zeros(8, np.int64))
 
     def results() -> list[np.ndarray]:
         adam = updates.Adam(theta.copy(), np.zeros_like(theta), np.zeros_like(theta))
         metrics = np.zeros((1, 5))
-        updates.update(0, adam, 0, rates, 1e-4, 5.0, sizes_of(nets), batch, metrics)
+        updates.update(0, adam, updates.Schedule(0, rates, 1e-4, 5.0), sizes_of(nets), batch, metrics)
         step = model.step(model.root(inputs).states, actions)
-        return [*adam, metrics, step.states, step.rewards, step.values, step.logits]
+        return [*adam, metrics, step.states, step.rewards, step.values, step.prior_logits]
 
     expected = results()
     rng = random.Random(0)

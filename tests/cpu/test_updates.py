@@ -21,7 +21,8 @@ def test_losses_and_gradient_equal_autograd(nets: Mlp, batch_rows: int):
     losses, gradient = compiled_gradient(nets, theta, batch)
     weights = theta.double().requires_grad_()
     tensors = [torch.tensor(field[0]) for field in batch]
-    expected = loss.losses(nets, weights, *(t.double() if t.is_floating_point() else t for t in tensors))
+    targets = loss.Targets(*(t.double() if t.is_floating_point() else t for t in tensors))
+    expected = torch.stack(list(loss.losses(nets, weights, targets, {}).values()), -1)
     (by_torch,) = torch.autograd.grad(expected.sum(), weights)
     np.testing.assert_allclose(losses, expected.detach(), rtol=1e-5)
     for s in range(S):

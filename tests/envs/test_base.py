@@ -1,17 +1,33 @@
 """The contract that every environment keeps: T and R are functions of an explicit state."""
 
 import sys
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import numpy as np
 import pytest
 
-from muzero_probe import envs
+from muzero_probe import agents
 from muzero_probe.envs import Environment, Replayed
-from muzero_probe.envs.planted import chain
+from muzero_probe.envs.planted import bandit, chain, tree
 
-EVERY = {name: (lambda name=name: envs.make(name)) for name in envs.names()} | {
-    "replayed": lambda: Replayed("CartPole-v1")
+
+def of_agents() -> dict[str, Callable[[], Environment]]:
+    """The environments of all agents' profiles, each once."""
+    found: dict[str, Callable[[], Environment]] = {}
+    for agent in map(agents.load, agents.names()):
+        for profile in agent.profiles.values():
+            sizes = [f"{name}={value}" for name, value in profile.environment.items()]
+            found[" ".join([agent.name, *sizes])] = partial(agent.make, profile.environment)
+    return found
+
+
+EVERY = of_agents() | {
+    "chain": chain,
+    "tree": tree,
+    "bandit": bandit,
+    "replayed": partial(Replayed, "CartPole-v1"),
 }
 SEEDS = [0, 1, 7, 123456789]
 T = 14
@@ -57,14 +73,15 @@ def ended(env: Environment) -> np.ndarray:
     raise AssertionError("no termination within 1000 steps")
 
 
-def test_registry_name_is_the_environments_name():
-    for name in envs.names():
-        assert envs.make(name).name == name
+def test_every_environment_of_an_agent_is_here():
+    assert {"cartpole", "lunar_lander", "minatar", "breakout"} <= EVERY.keys()
+    assert {"breakout side=48", "breakout side=48 time_limit=40"} <= EVERY.keys()
 
 
-def test_unknown_name_lists_the_known_ones():
-    with pytest.raises(ValueError, match=r"'pong' is unknown, known are: cartpole, "):
-        envs.make("pong")
+def test_a_name_tells_an_environment_from_all_others(env):
+    """It is all that stands before states in bytes."""
+    assert env.name
+    assert [make().name for make in EVERY.values()].count(env.name) == 1
 
 
 def test_shapes_and_types(env):

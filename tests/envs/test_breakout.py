@@ -1,6 +1,7 @@
 """Breakout is Gymnasium's, preprocessed as EfficientZero does, and its states are put back screen by screen."""
 
 from types import SimpleNamespace
+from typing import Any
 
 import ale_py
 import gymnasium
@@ -9,7 +10,7 @@ import pytest
 from gymnasium.wrappers import AtariPreprocessing, FrameStackObservation
 
 from muzero_probe.envs.base import object_array
-from muzero_probe.envs.breakout import Breakout, State
+from muzero_probe.envs.breakout import Breakout, GameState
 
 gymnasium.register_envs(ale_py)
 
@@ -118,8 +119,8 @@ def test_states_of_another_size_are_refused(env: Breakout):
 def test_an_emulator_state_cut_short_is_one_clear_line():
     env = Breakout(side=48)
     whole = env.reset([0])[0][0]
-    machine = SimpleNamespace(serialize=lambda: whole.machine.serialize()[:100])
-    damaged = State(machine, whole.screens, lives=whole.lives, lost=whole.lost, over=whole.over)
+    machine: Any = SimpleNamespace(serialize=lambda: whole.machine.serialize()[:100])
+    damaged = GameState(machine, whole.screens, lives=whole.lives, lost=whole.lost, over=whole.over)
     with pytest.raises(ValueError, match=r"damaged \(an emulator state of 100 bytes, which ale-py cannot read\)"):
         env.from_bytes(env.to_bytes(object_array([damaged])))
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from gymnasium.utils.env_checker import check_env
 
-from muzero_probe import envs
+from muzero_probe import agents
 from muzero_probe.envs import lunar_lander
 from muzero_probe.envs.lunar_lander import (
     DeterministicLunarLander,
@@ -68,7 +68,7 @@ def test_with_dispersion_it_is_gymnasiums(seed):
 def test_without_dispersion_both_random_numbers_of_a_step_are_0(seed):
     ours, theirs = DeterministicLunarLander(), Original()
     assert np.array_equal(ours.reset(seed=seed)[0], theirs.reset(seed=seed)[0])
-    theirs.np_random = Zero()
+    theirs.np_random = Zero()  # pyright: ignore[reportAttributeAccessIssue]
     for action in np.random.default_rng(seed).integers(4, size=100):
         a, b = ours.step(int(action)), theirs.step(int(action))
         assert np.array_equal(a[0], b[0])
@@ -176,7 +176,7 @@ def test_another_process_reads_the_states(env, tmp_path: Path):
         states = env.step(states, [action] * 2).states
     (tmp_path / "states").write_bytes(env.to_bytes(states))
     program = (
-        "import sys; from muzero_probe.envs import make; env = make('lunar_lander');"
+        "import sys; from muzero_probe import agents; env = agents.load('lunar_lander').make({});"
         "states = env.from_bytes(open(sys.argv[1], 'rb').read());"
         "print(env.step(states, [2, 3]).observations.tobytes().hex())"
     )
@@ -257,7 +257,7 @@ def test_a_failed_proof_falls_back_with_one_warning(monkeypatch):
 
     monkeypatch.setattr(lunar_lander, "prove", fails)
     with pytest.warns(RuntimeWarning, match="the proof failed; states are replayed from their reset") as caught:
-        env = envs.make("lunar_lander")
+        env = agents.load("lunar_lander").make({})
     assert len(caught) == 1
     assert isinstance(env, ReplayedLunarLander)
     assert env.step(env.reset([0])[0], [2]).observations.shape == (1, 8)

@@ -7,8 +7,7 @@ import minatar
 import numpy as np
 import pytest
 
-from muzero_probe.envs import make
-from muzero_probe.envs.minatar import Breakout
+from muzero_probe.envs.minatar import MinAtarBreakout
 
 
 def keep_the_ball(planes: np.ndarray, rng: np.random.Generator) -> int:
@@ -26,7 +25,7 @@ def test_games_are_minatars():
         game.reset()
         actions = game.minimal_action_set()
         assert len(actions) == 3
-        env, rng = Breakout(), np.random.default_rng(seed)
+        env, rng = MinAtarBreakout(), np.random.default_rng(seed)
         states, observations = env.reset([seed])
         for _ in range(500):
             assert np.array_equal(observations[0], game.state())
@@ -44,7 +43,7 @@ def test_games_are_minatars():
 
 def test_both_serves_occur():
     """A game starts with the ball in the left or in the right corner, by its seed."""
-    _, observations = Breakout().reset(range(20))
+    _, observations = MinAtarBreakout().reset(range(20))
     columns = {int(planes[:, :, 1].any(0).argmax()) for planes in observations}
     assert columns == {0, 9}
 
@@ -52,8 +51,8 @@ def test_both_serves_occur():
 def test_the_package_is_imported_when_asked_for_and_not_before(tmp_path):
     code = (
         "import sys; sys.modules['minatar'] = None\n"
-        "import muzero_probe.envs, muzero_probe.presets, muzero_probe.training.trainer, muzero_probe.cli.main\n"
-        "sys.exit(muzero_probe.cli.main(['train', 'minatar', '--profile', 'smoke', '--root', sys.argv[1]]))"
+        "import muzero_probe.agents.minatar, muzero_probe.training.trainer, muzero_probe.cli.main\n"
+        "sys.exit(muzero_probe.cli.main.main(['train', 'minatar', '--profile', 'smoke', '--root', sys.argv[1]]))"
     )
     done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True)
     assert done.returncode == 1
@@ -64,6 +63,6 @@ def test_the_package_is_imported_when_asked_for_and_not_before(tmp_path):
 
 
 def test_states_of_another_game_are_refused():
-    env = make("minatar")
+    env = MinAtarBreakout()
     with pytest.raises(ValueError, match="minatar: states"):
         env.step(np.zeros((2, 107), np.uint8), [0, 0])

@@ -87,10 +87,39 @@ def test_observations_must_be_one_array():
 
 
 def test_a_time_limit_inside_the_simulator_is_reported():
-    env = Replayed("short", build=lambda: TimeLimit(CartPoleEnv(), 3))
+    with pytest.raises(ValueError, match="short: the simulator ended an episode by a time limit of its own"):
+        Replayed("short", build=lambda: TimeLimit(CartPoleEnv(), 3))
+    env = Replayed("longer", build=lambda: TimeLimit(CartPoleEnv(), 30))
     states, _ = env.reset([0])
-    with pytest.raises(RuntimeError, match="a time limit of its own"):
-        env.rollout(states, [[0, 1, 0, 1]])
+    with pytest.raises(ValueError, match="longer: the simulator ended an episode by a time limit of its own"):
+        env.rollout(states, [[0, 1] * 20])
+
+
+class Drifting(CartPoleEnv):
+    """Ignores its seed, or draws what it pays from elsewhere, as home-made environments do."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__()
+        self.what = what
+        self.chance = np.random.default_rng(0)
+
+    def reset(self, *, seed: int | None = None, options: dict | None = None):
+        return super().reset(seed=None if self.what == "observation" else seed, options=options)
+
+    def step(self, action):
+        observation, reward, terminated, truncated, info = super().step(action)
+        if self.what == "reward":
+            reward = float(self.chance.normal())
+        return observation, reward, terminated or (self.what == "end" and self.chance.random() < 0.5), truncated, info
+
+
+@pytest.mark.parametrize("what", ["observation", "reward", "end"])
+def test_what_does_not_repeat_itself_is_refused(what: str):
+    says = (
+        f"drifting: it does not repeat itself, which a replay needs: seed 0 and the same . actions gave another {what}"
+    )
+    with pytest.raises(ValueError, match=says):
+        Replayed("drifting", build=lambda: Drifting(what))
 
 
 def test_foreign_objects_are_refused():

@@ -5,11 +5,9 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from muzero_probe.envs import make
+from muzero_probe import agents
+from muzero_probe.config import NetsConfig
 from muzero_probe.exact.products import NO_LIMIT, ROWS, product
-from muzero_probe.nets.build import build
-from muzero_probe.nets.mlp import Mlp
-from muzero_probe.presets import PRESETS, preset
 
 
 def nearest(x: Fraction) -> np.float32:
@@ -51,16 +49,15 @@ def test_entries_are_the_chains_of_the_formula_bit_for_bit(rows: int, inner: int
 def shapes() -> list[tuple[int, int]]:
     """[in, padded out] of every product in the compiled agents' inference and updates."""
     found = set()
-    for agent, profiles in PRESETS.items():
-        for profile in profiles:
-            config = preset(agent, profile)
-            nets = build(config.nets, make(config.environment))
-            if not isinstance(nets, Mlp):
+    for agent in map(agents.load, agents.names()):
+        for profile in agent.profiles.values():
+            if not isinstance(profile.nets, NetsConfig):  # those of screens, which torch computes
                 continue
+            nets = agent.build(profile.nets, agent.make(profile.environment))
             for name, shape in nets.layout.shapes.items():
                 if len(shape) > 1:
                     n_in, n_out = int(np.prod(shape[:-1])), shape[-1]
-                    n_in = nets.latent if name == "g.w1" else n_in
+                    n_in = profile.nets.latent if name == "g.w1" else n_in
                     found |= {(n_in, -(-n_out // 8) * 8), (n_out, -(-n_in // 8) * 8)}  # and on the way back
     return sorted(found)
 

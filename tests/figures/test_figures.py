@@ -25,13 +25,19 @@ STEPS = {
     "breakout": [0, 1_000, 5_000, 20_000, 100_000, 250_000, 500_000],
     "minatar": [0, 1_000, 2_000, 10_000, 50_000, 200_000],
 }
+TITLES = {
+    "cartpole": "Cart Pole",
+    "lunar_lander": "Lunar Lander",
+    "breakout": "Breakout (ALE)",
+    "minatar": "Breakout (MinAtar)",
+}
 HORIZON = {"cartpole": 10, "lunar_lander": 10, "breakout": 5, "minatar": 5}
 SEQUENCES = {"cartpole": 256, "lunar_lander": 256, "breakout": 256, "minatar": 243}
 LOWEST = {"cartpole": 20.0, "lunar_lander": -180.0, "breakout": 2.0, "minatar": 1.0}
 GAIN = {"cartpole": 460.0, "lunar_lander": 420.0, "breakout": 350.0, "minatar": 20.0}
 
 
-def synthetic(name: str, agent: str, *, seeds: int = SEEDS) -> pd.DataFrame:
+def synthetic(name: str, agent: str, *, seeds: int = SEEDS, repeats: str = "trained seed") -> pd.DataFrame:
     """A table of an analysis: plausible curves, spread over seeds and noisy."""
     steps, lowest, gain = STEPS[agent], LOWEST[agent], GAIN[agent]
     random = np.random.default_rng([len(name), list(STEPS).index(agent)])
@@ -74,22 +80,24 @@ def synthetic(name: str, agent: str, *, seeds: int = SEEDS) -> pd.DataFrame:
         searched = {"prior": ["policy", "uniform"], "simulations": SIMULATIONS}
         table = pd.concat(
             [
-                rows(step=steps[1:], model=["none"], prior=["policy"], simulations=[0]),
-                rows(step=steps[1:], model=["learned", "true"], **searched),
+                rows(step=steps[1:], model=["no search"], prior=["policy"], simulations=[0]),
+                rows(step=steps[1:], model=["learned", "real"], **searched),
             ],
             ignore_index=True,
         )
         start = np.where(table["prior"] == "policy", 0.8 * done(table["step"]) ** 3, 0.0)
-        quality = np.where(table["model"] == "true", 1.0, 0.3)
+        quality = np.where(table["model"] == "real", 1.0, 0.3)
         grown = start + (1 - start) * quality * np.log2(table["simulations"].clip(lower=1)) / 8
         table["return_mean"] = lowest + noisy(gain * grown, table)
-    return table.assign(agent=agent, profile="quick", config_hash="0123abcd", commit="89ef012")
+    table = table.assign(agent=agent, profile="quick", repeats=repeats)
+    table.attrs["provenance"] = {"title": TITLES[agent], "repeats": repeats}
+    return table
 
 
-def drawn_from(name: str, agents: int, **options: int) -> Figure:
+def drawn_from(name: str, agents: int, **options: Any) -> Figure:
     """The figure of the first agents' synthetic tables."""
     tables = {agent: synthetic(name, agent, **options) for agent in list(STEPS)[:agents]}
-    return program.FIGURES[name].draw(tables)
+    return program.modules()[name].draw(tables)
 
 
 def expected(table: pd.DataFrame, value: str, **setting: object) -> tuple[float, float]:
@@ -159,31 +167,48 @@ def assert_legible(figure: Figure) -> None:
 
 
 @pytest.mark.parametrize("agents", [1, 2, 3, 4])
-@pytest.mark.parametrize("name", program.FIGURES)
+@pytest.mark.parametrize("name", program.modules())
 def test_legible_and_states_n(name: str, agents: int) -> None:
     """Every figure is clean with one to four agents, and says how many seeds it shows."""
     figure = drawn_from(name, agents)
     assert_legible(figure)
     titles = "\n".join(axes.get_title() for axes in figure.axes)
-    for agent, words in list(style.AGENTS.items())[:4]:
+    for agent, words in TITLES.items():
         assert (words in titles) == (agent in list(STEPS)[:agents])
     assert "n = 5 seeds" in titles
 
 
-@pytest.mark.parametrize("name", program.FIGURES)
+@pytest.mark.parametrize("name", program.modules())
+def test_repetitions_of_a_measurement_are_no_seeds(name: str) -> None:
+    figure = drawn_from(name, 1, repeats="repetition")
+    assert_legible(figure)
+    titles = "\n".join(axes.get_title() for axes in figure.axes)
+    assert "n = 5 repetitions" in titles and "seed" not in titles
+
+
+def test_a_table_without_a_title_is_named_by_its_agent() -> None:
+    """As one made in memory is."""
+    table = synthetic("returns", "cartpole")
+    table.attrs.clear()
+    figure = program.modules()["returns"].draw({"cartpole": table})
+    assert figure.axes[0].get_title() == "cartpole\nn = 5 seeds"
+
+
+@pytest.mark.parametrize("name", program.modules())
 def test_one_seed_and_one_checkpoint(name: str) -> None:
     """The smallest table draws without a band, without a warning, and says n = 1."""
     table = synthetic(name, "cartpole", seeds=1)
-    figure = program.FIGURES[name].draw({"cartpole": table.loc[table["step"] == 2_000]})
+    figure = program.modules()[name].draw({"cartpole": table.loc[table["step"] == 2_000]})
     assert_legible(figure)
-    assert any("n = 1 seed" in axes.get_title() for axes in figure.axes)
+    titles = "\n".join(axes.get_title() for axes in figure.axes)
+    assert "n = 1 seed" in titles and "n = 1 seeds" not in titles and "Cart Pole" in titles
 
 
 def test_differing_numbers_of_seeds_are_a_range() -> None:
     """A seed without its last checkpoint shows in n."""
     table = synthetic("returns", "cartpole")
     table = table.loc[(table["seed"] > 0) | (table["step"] < 100_000)]
-    figure = program.FIGURES["returns"].draw({"cartpole": table})
+    figure = program.modules()["returns"].draw({"cartpole": table})
     assert figure.axes[0].get_title() == "Cart Pole\nn = 4 to 5 seeds"
 
 
@@ -201,6 +226,35 @@ def test_own_policy_values() -> None:
     table = synthetic("own_policy", "cartpole")
     for index in range(10):
         assert_curve(axes, index, table, "error", "step", horizon=index + 1)
+
+
+def test_own_policy_of_one_checkpoint_each_against_the_horizon() -> None:
+    """Of other steps and horizons, an agent to a panel; errors begin at 0."""
+    of_step = {"cartpole": 2_000, "minatar": 200_000}
+    tables = {}
+    for agent, step in of_step.items():
+        table = synthetic("own_policy", agent)
+        tables[agent] = table.loc[table["step"] == step]
+    figure = program.modules()["own_policy"].draw(tables)
+    assert_legible(figure)
+    titles = [axes.get_title() for axes in figure.axes]
+    assert titles == ["Cart Pole\nStep 2K, n = 5 seeds", "Breakout (MinAtar)\nStep 200K, n = 5 seeds"]
+    for axes, (agent, table) in zip(figure.axes, tables.items(), strict=True):
+        assert len(axes.lines) == 1 and axes.get_xlabel() == "Horizon (steps)"
+        assert_curve(axes, 0, table, "error", "horizon")
+        assert axes.get_ylim()[0] == 0 and axes.get_yscale() == axes.get_xscale() == "linear"
+        labels = [label.get_text() for label in axes.get_xticklabels()]
+        assert labels == [str(h) for h in range(1, HORIZON[agent] + 1)]
+    assert figure.axes[0].get_ylabel() == style.ERROR
+
+
+def test_own_policy_of_one_checkpoint_beside_several_against_the_step() -> None:
+    tables = {agent: synthetic("own_policy", agent) for agent in ("cartpole", "minatar")}
+    tables["minatar"] = tables["minatar"].loc[tables["minatar"]["step"] == 200_000]
+    figure = program.modules()["own_policy"].draw(tables)
+    assert_legible(figure)
+    assert [axes.get_xlabel() for axes in figure.axes[:2]] == [style.STEP] * 2
+    assert_curve(figure.axes[0], 9, tables["cartpole"], "error", "step", horizon=10)
 
 
 def test_sequences_values() -> None:
@@ -246,11 +300,11 @@ def test_planning_values() -> None:
     axes = titled(drawn_from("planning", 1), "Step 100K")
     table = synthetic("planning", "cartpole")
     table = table.loc[table["step"] == 100_000]
-    settings = itertools.product(["learned", "true"], ["policy", "uniform"])
+    settings = itertools.product(["learned", "real"], ["policy", "uniform"])
     for index, (model, prior) in enumerate(settings):
         setting = {"model": model, "prior": prior}
         assert_curve(axes, index, table, "return_mean", "simulations", **setting)
-    mean, se = expected(table, "return_mean", model="none")
+    mean, se = expected(table, "return_mean", model="no search")
     np.testing.assert_allclose(np.asarray(axes.lines[4].get_ydata()), [mean, mean])
     extent = axes.patches[0].get_extents().transformed(axes.transData.inverted())
     np.testing.assert_allclose([extent.y0, extent.y1], [mean - se, mean + se])

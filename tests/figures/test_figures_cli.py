@@ -4,13 +4,18 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
 
+from analyses import tables
+from analyses.tables import Column
 from figures import __main__ as program
+from tests.analyses.studies import NAMES, one_line
 
 ROOT = Path(__file__).parents[2]
+TITLES = {"cartpole": "Cart Pole", "minatar": "Breakout (MinAtar)", "lunar_lander": "Lunar Lander", "mine": "Mine"}
 
 
 def returns_table() -> pd.DataFrame:
@@ -26,7 +31,7 @@ def returns_table() -> pd.DataFrame:
 
 
 def planning_table() -> pd.DataFrame:
-    """Two seeds at one checkpoint: a search, and the baseline, whose model is the word none."""
+    """Two seeds at one checkpoint: a search, and the baseline, whose model is that there is no search."""
     return pd.DataFrame(
         [
             {
@@ -38,17 +43,23 @@ def planning_table() -> pd.DataFrame:
                 "return_mean": 30.0 + seed + simulations,
             }
             for seed in range(2)
-            for model, simulations in (("none", 0), ("learned", 1), ("learned", 4))
+            for model, simulations in (("no search", 0), ("learned", 1), ("learned", 4))
         ]
     )
 
 
-def write(root: Path, name: str, agent: str, table: pd.DataFrame) -> Path:
+def write(root: Path, name: str, agent: str, table: pd.DataFrame, *, profile: str = "quick") -> Path:
     """Put a table where the program looks for it."""
-    path = root / "tables" / "quick" / agent / f"{name}.csv"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    table.to_csv(path, index=False)
+    path = root / "tables" / profile / agent / f"{name}.csv"
+    kinds = {"i": "int", "f": "float"}
+    columns = {column: Column(kinds.get(table[column].dtype.kind, "word"), "", "") for column in table}
+    tables.write(path, table, columns, {"title": TITLES[agent], "repeats": "trained seed"})
     return path
+
+
+def main(root: Path, *words: str) -> int:
+    """The program on the tables below a folder, in this process."""
+    return program.main([*words, "--tables", str(root / "tables"), "--out", str(root / "out")])
 
 
 def run(root: Path, *arguments: str, hash_seed: str = "0") -> subprocess.CompletedProcess[str]:
@@ -82,25 +93,34 @@ def test_writes_the_same_bytes_again(tmp_path: Path) -> None:
 
 
 def test_imports_nothing_heavy(tmp_path: Path) -> None:
-    """Drawing needs neither torch nor the library."""
+    """Drawing needs neither torch nor compiled code."""
     write(tmp_path, "planning", "cartpole", planning_table())
     code = (
         "import sys\n"
         "from pathlib import Path\n"
         "from figures.__main__ import main\n"
         f"root = Path({str(tmp_path)!r})\n"
-        "assert main(('planning',), tables=root / 'tables', out=root / 'out') == 0\n"
-        "print([m for m in ('torch', 'muzero_probe', 'matplotlib.pyplot') if m in sys.modules])\n"
+        "assert main(['planning', '--tables', str(root / 'tables'), '--out', str(root / 'out')]) == 0\n"
+        "print([m for m in ('torch', 'numba', 'gymnasium', 'matplotlib.pyplot') if m in sys.modules])\n"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
 
 
-def test_the_model_none_is_a_word(tmp_path: Path) -> None:
+@pytest.mark.parametrize("word", ["no search", "none", "true", "nan", ""])
+def test_a_model_is_a_word(tmp_path: Path, word: str) -> None:
     """The baseline survives the way through a file."""
-    path = write(tmp_path, "planning", "cartpole", planning_table())
-    table = program.read(path, program.FIGURES["planning"].COLUMNS)
-    pd.testing.assert_frame_equal(table, planning_table())
+    given = planning_table().replace("no search", word)
+    write(tmp_path, "planning", "cartpole", given)
+    found = program.read("planning", profile="quick", agents=(), root=tmp_path / "tables")
+    assert list(found) == ["cartpole"]
+    pd.testing.assert_frame_equal(found["cartpole"], given)
+
+
+def test_every_figure_can_be_asked_for() -> None:
+    assert set(program.modules()) == set(NAMES)
+    for name, module in program.modules().items():
+        assert module.__name__ == f"figures.{name}" and {"seed", "step"} <= set(module.COLUMNS)
 
 
 def test_agents_default_to_those_with_the_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -108,30 +128,41 @@ def test_agents_default_to_those_with_the_table(tmp_path: Path, capsys: pytest.C
     write(tmp_path, "returns", "minatar", returns_table())
     write(tmp_path, "returns", "cartpole", returns_table())
     write(tmp_path, "planning", "cartpole", planning_table())
-    root = tmp_path / "tables"
-    found = program.read_all("returns", profile="quick", agents=(), root=root)
-    assert set(found) == {"cartpole", "minatar"}
-    titles = [axes.get_title() for axes in program.FIGURES["returns"].draw(found).axes]
+    found = program.read("returns", profile="quick", agents=(), root=tmp_path / "tables")
+    assert list(found) == ["cartpole", "minatar"]
+    titles = [axes.get_title() for axes in program.modules()["returns"].draw(found).axes]
     assert titles == ["Cart Pole\nn = 3 seeds", "Breakout (MinAtar)\nn = 3 seeds"]
-    assert program.main(tables=root, out=tmp_path / "out") == 1
+    assert main(tmp_path) == 1
     output = capsys.readouterr()
-    drawn = [Path(line).name for line in output.out.splitlines()]
-    assert drawn == ["returns.png", "returns.pdf", "planning.png", "planning.pdf"]
-    assert len(output.err.splitlines()) == 4
+    drawn = {Path(line).name for line in output.out.splitlines()}
+    assert drawn == {"returns.png", "returns.pdf", "planning.png", "planning.pdf"}
+    lines = output.err.splitlines()
+    assert len(lines) == 4 and all(line.startswith("python -m figures: there is no table ") for line in lines)
 
 
 def test_agents_of_two_profiles_side_by_side(tmp_path: Path) -> None:
     """An agent of another profile is named with it."""
-    paper = write(tmp_path, "returns", "cartpole", returns_table())
-    paper.parent.parent.rename(tmp_path / "tables" / "paper")
+    write(tmp_path, "returns", "cartpole", returns_table(), profile="paper")
     write(tmp_path, "returns", "lunar_lander", returns_table())
     agents = ("paper/cartpole", "lunar_lander")
-    found = program.read_all("returns", profile="quick", agents=agents, root=tmp_path / "tables")
-    titles = [axes.get_title() for axes in program.FIGURES["returns"].draw(found).axes]
+    found = program.read("returns", profile="quick", agents=agents, root=tmp_path / "tables")
+    titles = [axes.get_title() for axes in program.modules()["returns"].draw(found).axes]
     assert titles == ["Cart Pole\nn = 3 seeds", "Lunar Lander\nn = 3 seeds"]
     done = run(tmp_path, "returns", "--agent", "paper/lunar_lander")
     command = "python -m analyses returns --profile paper --agent lunar_lander"
     assert f"make it with `{command}`" in done.stderr
+
+
+def test_an_agent_of_a_file_is_named_by_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """As the analyses are told; its tables have the file's name."""
+    write(tmp_path, "returns", "mine", returns_table())
+    assert main(tmp_path, "returns", "--agent", "somewhere/mine.py") == 0
+    assert len(capsys.readouterr().out.splitlines()) == 2
+    assert main(tmp_path, "planning", "--agent", "somewhere/mine.py") == 1
+    path = tmp_path / "tables" / "quick" / "mine" / "planning.csv"
+    command = "python -m analyses planning --profile quick --agent somewhere/mine.py"
+    said = one_line(capsys.readouterr().err, "python -m figures")
+    assert said == f"there is no table {path}: make it with `{command}`"
 
 
 def test_missing_table(tmp_path: Path) -> None:
@@ -141,35 +172,64 @@ def test_missing_table(tmp_path: Path) -> None:
     path = tmp_path / "tables" / "quick" / "minatar" / "returns.csv"
     command = "python -m analyses returns --profile quick --agent minatar"
     assert done.returncode == 1
-    assert done.stderr == f"there is no table {path}: make it with `{command}`\n"
+    assert done.stderr == f"python -m figures: there is no table {path}: make it with `{command}`\n"
     assert done.stdout == ""
 
 
 def test_unknown_figure(tmp_path: Path) -> None:
     """An unknown name: one line with all names."""
     done = run(tmp_path, "return")
-    names = ", ".join(program.FIGURES)
-    assert done.returncode == 1
-    assert done.stderr == f"no figure is named return: there are {names}\n"
+    names = ", ".join(program.modules())
+    assert done.returncode == 2
+    assert done.stderr == f"python -m figures: figure 'return' is unknown: {names}\n"
+    assert done.stdout == ""
 
 
 @pytest.mark.parametrize(
-    ("text", "message"),
+    ("change", "message"),
     [
-        ("", "is an empty file"),
-        ("seed,step,policy,return_mean\n", "has no rows"),
-        ("seed,policy\n0,search\n", "lacks the columns step, return_mean"),
-        ("seed,step,policy,return_mean\n0,0,search,high\n", "has values that are not numbers in"),
-        ("seed,step,policy,return_mean\n" + "0,0,search,1\n" * 2, "has more than one row for"),
-        ('seed,step\n0,"0\n', "is no CSV table: "),
+        (lambda table: table.iloc[:0], "has no rows"),
+        (lambda table: table[["seed", "policy"]], "lacks the columns step, return_mean"),
+        (lambda table: table.assign(return_mean="high"), "has values that are not numbers in"),
+        (lambda table: pd.concat([table, table]), "has more than one row for"),
     ],
 )
-def test_unsound_table(tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str, message: str) -> None:
+def test_unsound_table(tmp_path: Path, capsys: pytest.CaptureFixture[str], change: Any, message: str) -> None:
     """A table that cannot be drawn: one line that names it and what is wrong."""
+    path = write(tmp_path, "returns", "cartpole", change(returns_table()))
+    assert_refused(tmp_path, capsys, f"{path} {message}")
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda data: b"", "is no table of this study: "),
+        (lambda data: data[data.index(b"seed,step") :], "is no table of this study: "),
+        (lambda data: data[:-7], "was cut or altered, its digest does not match: make it again"),
+        (lambda data: data.replace(b"prior,20", b"prior,30", 1), "was cut or altered, "),
+        (lambda data: data.replace(b"Cart Pole", b"Card Pole", 1), "was cut or altered, "),
+        (lambda data: data + b"\xff", "cannot be read as a table: "),
+    ],
+)
+def test_damaged_table(tmp_path: Path, capsys: pytest.CaptureFixture[str], damage: Any, message: str) -> None:
+    """A file that is not what was written."""
     path = write(tmp_path, "returns", "cartpole", returns_table())
-    path.write_text(text)
-    assert program.main(("returns",), tables=tmp_path / "tables", out=tmp_path / "out") == 1
+    damaged = damage(path.read_bytes())
+    assert damaged != path.read_bytes()
+    path.write_bytes(damaged)
+    assert_refused(tmp_path, capsys, f"{path} {message}")
+
+
+def assert_refused(root: Path, capsys: pytest.CaptureFixture[str], says: str) -> None:
+    assert main(root, "returns") == 1
     output = capsys.readouterr()
-    assert output.err.startswith(f"{path} {message}")
-    assert len(output.err.splitlines()) == 1
-    assert not (tmp_path / "out").exists()
+    assert output.out == "" and one_line(output.err, "python -m figures").startswith(says)
+    assert not (root / "out").exists()
+
+
+def test_a_folder_that_is_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Pictures that cannot be written: one line, and exit code 1."""
+    write(tmp_path, "returns", "cartpole", returns_table())
+    (tmp_path / "out").write_text("a file")
+    assert main(tmp_path, "returns") == 1
+    assert str(tmp_path / "out") in one_line(capsys.readouterr().err, "python -m figures")

@@ -2,8 +2,9 @@
 
 import numpy as np
 
+from muzero_probe.engine import learned_model
 from muzero_probe.envs.planted import chain, tree
-from muzero_probe.models import LearnedModel, TrueModel
+from muzero_probe.models import TrueModel
 from tests.doubles import random_nets, random_theta
 
 
@@ -11,9 +12,9 @@ def test_true_model_is_the_environment():
     env = tree()
     model = TrueModel(env)
     states, _ = env.reset([0, 0, 0])
-    root = model.root(states)
+    root = model.root(env.observe(states), states)
     assert root.states.tolist() == [0, 0, 0] and root.rewards.tolist() == [0, 0, 0]
-    assert root.values.tolist() == [0, 0, 0] and root.logits.shape == (3, 2) and not root.logits.any()
+    assert root.values.tolist() == [0, 0, 0] and root.prior_logits.shape == (3, 2) and not root.prior_logits.any()
     step = model.step(root.states, np.array([0, 1, 1]))
     assert step.states.tolist() == [1, 2, 2]
     assert step.rewards.tolist() == [4, 0, 0]
@@ -24,20 +25,20 @@ def test_true_model_is_the_environment():
 def test_true_model_predicts_with_the_agent_s_nets_at_the_real_state():
     env = chain(3)
     nets = random_nets(observation=4, actions=2)
-    agents = LearnedModel(nets, random_theta(nets, seeds=2), np.array([0, 0, 1, 1]))
+    agents = learned_model(nets, random_theta(nets, seeds=2), np.array([0, 0, 1, 1]))
     model = TrueModel(env, agents)
     states = np.array([1, 2, 2, 3])
-    root = model.root(states)
+    root = model.root(env.observe(states), states)
     expected = agents.root(env.observe(states))
-    assert np.array_equal(root.logits, expected.logits)
+    assert np.array_equal(root.prior_logits, expected.prior_logits)
     assert np.array_equal(root.values[:3], expected.values[:3])
     assert root.values[3] == 0  # a terminal state is absorbing
     step = model.step(states, np.array([1, 1, 0, 1]))
     expected = agents.root(env.observe(np.array([2, 3, 1, 3])))
     assert step.rewards.tolist() == [0, 1, 0, 0]
-    assert np.array_equal(step.logits, expected.logits)
+    assert np.array_equal(step.prior_logits, expected.prior_logits)
     assert step.values.tolist() == [expected.values[0], 0, expected.values[2], 0]
-    part = model.rows(slice(1, 3)).root(states[1:3])
+    part = model.rows(slice(1, 3)).root(env.observe(states[1:3]), states[1:3])
     assert np.array_equal(part.values, root.values[1:3])
 
 

@@ -7,6 +7,7 @@ import torch
 from muzero_probe.config import NetsConfig
 from muzero_probe.cpu import rows
 from muzero_probe.cpu.parameters import sizes_of
+from muzero_probe.envs.base import Environment
 from muzero_probe.envs.cartpole import CartPole
 from muzero_probe.envs.planted import tree
 from muzero_probe.nets import layers, loss, mlp
@@ -26,9 +27,10 @@ def supports(nets: mlp.Mlp) -> dict[str, tuple[int, int]]:
 
 
 def double_losses(nets: mlp.Mlp, theta: torch.Tensor, batch: tuple) -> torch.Tensor:
-    """`loss.losses` of one update in float64."""
+    """`loss.losses` of one update in float64, [S, terms]."""
     tensors = [torch.tensor(field[0]) for field in batch]
-    return loss.losses(nets, theta, *(t.double() if t.is_floating_point() else t for t in tensors))
+    targets = loss.Targets(*(t.double() if t.is_floating_point() else t for t in tensors))
+    return torch.stack(list(loss.losses(nets, theta, targets, {}).values()), -1)
 
 
 @pytest.mark.parametrize(
@@ -190,10 +192,16 @@ def test_a_layout_starts_with_weights():
         initial_vector(Layout({"b": (3,)}), np.random.default_rng(0))
 
 
+def mlp_for(config: NetsConfig, env: Environment) -> mlp.Mlp:
+    nets = build(config, env)
+    assert type(nets) is mlp.Mlp
+    return nets
+
+
 def test_build_takes_sizes_from_config_and_environment():
     config = NetsConfig(latent=8, hidden=12, value_low=-1, value_high=3, reward_low=-4, reward_high=5)
-    assert sizes_of(build(config, CartPole())) == (4, 8, 12, 2, -1, 3, -4, 5, 0, 0, 0, 0)
-    assert sizes_of(build(config, tree(2, 3))) == (13, 8, 12, 3, -1, 3, -4, 5, 0, 0, 0, 0)
+    assert sizes_of(mlp_for(config, CartPole())) == (4, 8, 12, 2, -1, 3, -4, 5, 0, 0, 0, 0)
+    assert sizes_of(mlp_for(config, tree(2, 3))) == (13, 8, 12, 3, -1, 3, -4, 5, 0, 0, 0, 0)
 
 
 def test_one_floor_of_the_scaling():

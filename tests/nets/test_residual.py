@@ -6,8 +6,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import conv2d
 
+from muzero_probe import agents
 from muzero_probe.config import ImageNetsConfig, ResidualNetsConfig
-from muzero_probe.envs import make
+from muzero_probe.engine import learned_model
 from muzero_probe.envs.cartpole import CartPole
 from muzero_probe.models import LearnedModel
 from muzero_probe.nets import loss
@@ -15,7 +16,6 @@ from muzero_probe.nets.build import build
 from muzero_probe.nets.categorical import Support
 from muzero_probe.nets.layers import initial_vector
 from muzero_probe.nets.residual import Residual
-from muzero_probe.presets import preset
 from tests.doubles import random_batch, random_theta
 
 NETS = Residual(
@@ -24,6 +24,7 @@ NETS = Residual(
     backdrop=np.random.default_rng(1).integers(0, 256, (20, 17, 3)),
 )  # fmt: skip
 S, B = 3, 4
+BREAKOUT = agents.load("breakout")
 
 
 @pytest.fixture
@@ -110,15 +111,20 @@ def test_every_seed_and_row_equals_the_nets_of_one(theta: Tensor, pixels: Tensor
             torch.testing.assert_close(policies[s, b], alone.head("policy", x))
 
 
+def total_losses(theta: Tensor, batch: list[Tensor]) -> Tensor:
+    """All terms of the loss, [S, terms]."""
+    return torch.stack(list(loss.losses(NETS, theta, loss.Targets(*batch), {}).values()), -1)
+
+
 def test_a_seed_s_gradient_is_its_own(theta: Tensor):
     batch = [torch.tensor(field[0]) for field in random_batch(NETS, np.random.default_rng(0), seeds=S, rows=B)]
     batch = [x.double() if x.is_floating_point() else x for x in batch]
     together = theta.clone().requires_grad_()
-    losses = loss.losses(NETS, together, *batch)
+    losses = total_losses(together, batch)
     (gradient,) = torch.autograd.grad(losses.sum(), together)
     for s in range(S):
         alone = theta[[s]].clone().requires_grad_()
-        terms = loss.losses(NETS, alone, *(x[[s]] for x in batch))
+        terms = total_losses(alone, [x[[s]] for x in batch])
         (own,) = torch.autograd.grad(terms.sum(), alone)
         torch.testing.assert_close(losses[[s]], terms)
         torch.testing.assert_close(gradient[[s]], own)
@@ -127,42 +133,42 @@ def test_a_seed_s_gradient_is_its_own(theta: Tensor):
 def test_the_learned_model_answers_rows_of_any_seeds(theta: Tensor, pixels: Tensor):
     row_seeds = np.array([0, 0, 0, 2])
     rows = np.stack([pixels[s, i].numpy() for i, s in enumerate(row_seeds)]).astype(np.float32)
-    model = LearnedModel(NETS, theta.float(), row_seeds)
+    model = learned_model(NETS, theta.float(), row_seeds)
     root = model.root(rows)
     step = model.step(root.states, np.array([0, 1, 2, 0]))
     rolled = model.rollout(root.states, np.array([[0, 1], [1, 1], [2, 0], [0, 0]]))
-    assert model.kernel_arguments is None
+    assert type(model) is LearnedModel
     np.testing.assert_allclose(rolled[:, 0], step.rewards, rtol=1e-5)
     np.testing.assert_allclose(rolled[:, 1], model.step(step.states, np.array([1, 1, 0, 0])).rewards, rtol=1e-5)
     for i, s in enumerate(row_seeds):
         alone = Alone(theta[s])
         z = alone.representation(torch.tensor(rows[i]).double())
         np.testing.assert_allclose(root.states[i], z, atol=1e-4)
-        np.testing.assert_allclose(root.logits[i], alone.head("policy", alone.block("f.block", z)), atol=1e-4)
+        np.testing.assert_allclose(root.prior_logits[i], alone.head("policy", alone.block("f.block", z)), atol=1e-4)
         np.testing.assert_allclose(step.states[i], alone.dynamics(z, [0, 1, 2, 0][i]), atol=1e-4)
 
 
 @pytest.mark.parametrize("profile", ["desk", "paper"])
 def test_untrained_agents_expect_nothing_and_prefer_no_action(profile: str):
-    env = make(preset("breakout", profile).environment)
-    nets = build(preset("breakout", profile).nets, env)
+    env = BREAKOUT.make(BREAKOUT.profile(profile).environment)
+    nets = BREAKOUT.build(BREAKOUT.profile(profile).nets, env)
     theta = torch.tensor(initial_vector(nets.layout, np.random.default_rng(0)))[None]
-    model = LearnedModel(nets, theta, np.zeros(2, int))
+    model = learned_model(nets, theta, np.zeros(2, int))
     screens = np.random.default_rng(0).integers(0, 256, (2, *env.observation_shape), dtype=np.uint8)
     root = model.root(screens)
     step = model.step(root.states, np.array([0, 3]))
     for answer in (root, step):
         assert np.abs(np.asarray(answer.values)).max() < 1e-3
-        assert np.ptp(np.asarray(answer.logits)) == 0
+        assert np.ptp(np.asarray(answer.prior_logits)) == 0
     assert np.abs(np.asarray(step.rewards)).max() < 1e-3
     assert torch.as_tensor(root.states).std() > 0.1  # which latents are not
 
 
 @pytest.mark.parametrize("profile", ["desk", "paper"])
 def test_a_row_does_not_depend_on_how_many_there_are_nor_on_the_other_agents(profile: str):
-    """Bit for bit on a CPU, at the presets' sizes."""
-    env = make(preset("breakout", profile).environment)
-    nets = build(preset("breakout", profile).nets, env)
+    """Bit for bit on a CPU, at the profiles' sizes."""
+    env = BREAKOUT.make(BREAKOUT.profile(profile).environment)
+    nets = BREAKOUT.build(BREAKOUT.profile(profile).nets, env)
     theta = random_theta(nets, seeds=2).float()
     rng = np.random.default_rng(0)
     N = {"desk": 70, "paper": 20}[profile]
@@ -170,18 +176,19 @@ def test_a_row_does_not_depend_on_how_many_there_are_nor_on_the_other_agents(pro
     plans = rng.integers(0, 4, (N, 2))
 
     def answers(seed: int, rows: slice) -> list[np.ndarray]:
-        model = LearnedModel(nets, theta[seed:], np.zeros(len(pixels[rows]), int))
+        model = learned_model(nets, theta[seed:], np.zeros(len(pixels[rows]), int))
         root = model.root(pixels[rows])
         step = model.step(root.states, plans[rows, 0])
-        return [np.asarray(x) for x in (*root, *step, model.rollout(root.states, plans[rows]))]
+        return [np.asarray(x) for x in (*root[:4], *step[:4], model.rollout(root.states, plans[rows]))]
 
     whole = answers(1, slice(0, N))
     for count in (1, 2, 3, 5, 8, 15, 16, 17, N - 1):
         for rows in (slice(0, count), slice(N - count, N)):
             assert all(np.array_equal(p, w[rows]) for p, w in zip(answers(1, rows), whole, strict=True)), count
-    both = LearnedModel(nets, theta, np.repeat([0, 1], [5, N - 5])).root(pixels)
+    both = learned_model(nets, theta, np.repeat([0, 1], [5, N - 5])).root(pixels)
     for seed, rows in ((0, slice(0, 5)), (1, slice(5, N))):
-        assert all(np.array_equal(p, w[rows]) for p, w in zip(answers(seed, rows), map(np.asarray, both), strict=False))
+        alone = answers(seed, rows)[:4]
+        assert all(np.array_equal(p, np.asarray(w)[rows]) for p, w in zip(alone, both[:4], strict=True))
 
 
 @pytest.mark.parametrize("config", [ResidualNetsConfig(), ImageNetsConfig()])
@@ -193,19 +200,19 @@ def test_observations_that_are_no_images_are_refused(config: ResidualNetsConfig 
 @pytest.mark.parametrize("profile", ["desk", "paper"])
 def test_latents_of_untrained_nets_tell_states_of_a_game_apart(profile: str):
     """A ball is two pixels: without the backdrop a thousandth of the range is left, and no value is learned."""
-    env = make(preset("breakout", profile).environment)
-    nets = build(preset("breakout", profile).nets, env)
+    env = BREAKOUT.make(BREAKOUT.profile(profile).environment)
+    nets = BREAKOUT.build(BREAKOUT.profile(profile).nets, env)
     theta = torch.tensor(initial_vector(nets.layout, np.random.default_rng(0)))[None]
     rng = np.random.default_rng(0)
     states, screens = env.reset(np.arange(16))
     for _ in range(20):
         states, screens, _, _ = env.step(states, rng.integers(0, 4, 16))
-    latents = np.asarray(LearnedModel(nets, theta, np.zeros(16, int)).root(screens).states)
+    latents = np.asarray(learned_model(nets, theta, np.zeros(16, int)).root(screens).states)
     assert latents.std(0).mean() > 0.02
 
 
 def test_the_backdrop_is_the_screen_that_games_start_with():
-    env = make(preset("breakout", "desk").environment)
+    env = BREAKOUT.make(BREAKOUT.profile("desk").environment)
     nets = build(ResidualNetsConfig(), env)
     assert isinstance(nets, Residual)
     _, screens = env.reset([0])

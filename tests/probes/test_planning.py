@@ -8,10 +8,11 @@ import pytest
 from scipy import stats
 
 from muzero_probe.config import SearchConfig
+from muzero_probe.engine import learned_model
 from muzero_probe.envs.base import Environment
 from muzero_probe.envs.cartpole import CartPole
 from muzero_probe.envs.planted import TabularEnvironment, bandit, tree
-from muzero_probe.models import LearnedModel
+from muzero_probe.models import Model, TrueModel
 from muzero_probe.probes.episodes import Episodes
 from muzero_probe.probes.planning import play_planner, play_prior
 from muzero_probe.randomness import advance, random_plans, row_keys, uniforms
@@ -72,11 +73,18 @@ def wandering() -> TabularEnvironment:
     return TabularEnvironment(transitions, rewards, np.arange(9) == 8, name="wandering", time_limit=7)
 
 
-def setting(environment: str, *, rows: int) -> tuple[Environment, LearnedModel]:
+def model_of(name: str, prior: str, env: Environment, agents: Model) -> Model:
+    """What a planner of that name plans with."""
+    if name == "learned":
+        return agents
+    return TrueModel(env, agents if prior == "policy" else None)
+
+
+def setting(environment: str, *, rows: int) -> tuple[Environment, Model]:
     env = CartPole() if environment == "cartpole" else wandering()
     env.time_limit = 7 if environment == "wandering" else 30
     nets = random_nets(observation=env.observation_shape[0], actions=env.num_actions)
-    return env, LearnedModel(nets, random_theta(nets, seeds=2, spread=3.0), np.repeat([0, 1], rows // 2))
+    return env, learned_model(nets, random_theta(nets, seeds=2, spread=3.0), np.repeat([0, 1], rows // 2))
 
 
 @pytest.mark.parametrize(("model", "prior"), PLANNERS)
@@ -85,7 +93,7 @@ def test_planners_play_as_recursive_searches_do(environment: str, model: Any, pr
     env, agents = setting(environment, rows=6)
     starts, keys = np.arange(6), row_keys(0, "test", 6)
     config = SearchConfig(simulations=5, discount=0.9)
-    found = play_planner(env, agents, starts, config, model=model, prior=prior, horizon=4, keys=keys)
+    found = play_planner(env, model_of(model, prior, env, agents), starts, config, prior=prior, horizon=4, keys=keys)
     for b in range(6):
         net = OneAtATime(agents.rows(np.array([b])))
         wanted = one_episode(env, net, starts[b], keys[b], model=model, prior=prior, horizon=4, config=config)
@@ -93,20 +101,15 @@ def test_planners_play_as_recursive_searches_do(environment: str, model: Any, pr
     assert len(set(found.returns)) > 1
 
 
-@pytest.mark.parametrize(("model", "prior"), PLANNERS)
-def test_only_free_search_in_the_truth_needs_no_agents(model: Any, prior: Any):
+def test_free_search_in_the_truth_owes_nothing_to_agents():
     env, agents = setting("wandering", rows=6)
     starts, keys = np.arange(6), row_keys(0, "test", 6)
     config = SearchConfig(simulations=5, discount=0.9)
-    if (model, prior) == ("true", "uniform"):
-        alone, given = (
-            play_planner(env, agents_or_none, starts, config, model=model, prior=prior, horizon=4, keys=keys)
-            for agents_or_none in (None, agents)
-        )
-        assert alone.returns.tolist() == given.returns.tolist()
-    else:
-        with pytest.raises(ValueError, match=f"a planner with the {model} model and the {prior} prior needs agents"):
-            play_planner(env, None, starts, config, model=model, prior=prior, horizon=4, keys=keys)
+    alone, given = (
+        play_planner(env, model, starts, config, prior="uniform", horizon=4, keys=keys).returns.tolist()
+        for model in (TrueModel(env), TrueModel(env, agents))
+    )
+    assert alone == given
 
 
 def test_planners_differ():
@@ -114,20 +117,16 @@ def test_planners_differ():
     keys = row_keys(0, "test", 40)
     config = SearchConfig(simulations=8, discount=0.9)
     returns = [
-        tuple(play_planner(env, agents, np.zeros(40, int), config, model=m, prior=p, horizon=4, keys=keys).returns)
+        play_planner(env, model_of(m, p, env, agents), np.zeros(40, int), config, prior=p, horizon=4, keys=keys).returns
         for m, p in PLANNERS
     ]
-    assert len(set(returns)) == 4
+    assert len({tuple(each) for each in returns}) == 4
 
 
 def planned(env: TabularEnvironment, *, horizon: int, simulations: int, rows: int = 50) -> Episodes:
-    nets = random_nets(observation=len(env.terminal), actions=env.num_actions)
-    agents = LearnedModel(nets, random_theta(nets), np.zeros(rows, int))
     config = SearchConfig(simulations=simulations, discount=1.0)
-    return play_planner(
-        env, agents, np.zeros(rows, int), config, model="true", prior="uniform", horizon=horizon,
-        keys=row_keys(0, "test", rows),
-    )  # fmt: skip
+    keys = row_keys(0, "test", rows)
+    return play_planner(env, TrueModel(env), np.zeros(rows, int), config, prior="uniform", horizon=horizon, keys=keys)
 
 
 def test_free_search_of_the_truth_finds_the_best_plan_of_a_tree():
@@ -153,13 +152,11 @@ def test_the_horizon_counts_from_the_root():
 @pytest.mark.parametrize("prior", ["policy", "uniform"])
 def test_a_learned_model_that_is_true_plays_as_the_truth(prior: Any):
     env = wandering()
-    agents: Any = Observing(env.transitions, env.rewards, np.zeros(30, int))
+    agents = Observing(env.transitions, env.rewards)
     config = SearchConfig(simulations=20, discount=0.9)
     learned, true = (
-        play_planner(
-            env, agents, np.zeros(30, int), config, model=model, prior=prior, horizon=5, keys=row_keys(0, "test", 30)
-        )
-        for model in ("learned", "true")
+        play_planner(env, model, np.zeros(30, int), config, prior=prior, horizon=5, keys=row_keys(0, "test", 30))
+        for model in (agents, TrueModel(env, agents))
     )
     assert np.array_equal(learned.returns, true.returns)
     assert np.array_equal(learned.lengths, true.lengths)
@@ -178,10 +175,11 @@ def test_every_episode_has_its_own_chance():
     """All start in the same state; what a row plays depends on its key alone."""
     env, agents = setting("wandering", rows=10)
     keys, config = row_keys(0, "test", 10), SearchConfig(simulations=20, discount=0.9)
-    arguments: dict[str, Any] = {"model": "true", "prior": "uniform", "horizon": 4}
-    whole = play_planner(env, agents, np.zeros(10, int), config, keys=keys, **arguments)
+    arguments: dict[str, Any] = {"prior": "uniform", "horizon": 4}
+    model = TrueModel(env, agents)
+    whole = play_planner(env, model, np.zeros(10, int), config, keys=keys, **arguments)
     kept = np.array([1, 4, 8])
-    part = play_planner(env, agents.rows(kept), np.zeros(3, int), config, keys=keys[kept], **arguments)
+    part = play_planner(env, model.rows(kept), np.zeros(3, int), config, keys=keys[kept], **arguments)
     assert np.array_equal(part.returns, whole.returns[kept])
     assert len(set(whole.returns)) > 3
 
@@ -192,7 +190,7 @@ def test_every_episode_has_its_own_chance():
 def test_the_prior_s_actions_are_drawn_from_it():
     env = bandit()
     nets = random_nets(observation=2, actions=3)
-    agents = LearnedModel(nets, random_theta(nets, seeds=2), np.repeat([0, 1], 2000))
+    agents = learned_model(nets, random_theta(nets, seeds=2), np.repeat([0, 1], 2000))
     found = play_prior(env, agents, np.zeros(4000, int), row_keys(0, "test", 4000))
     for agent in (0, 1):
         logits = OneAtATime(agents.rows(np.array([2000 * agent]))).root(np.array([1, 0], np.float32))[2]
@@ -209,7 +207,7 @@ def test_the_prior_draws_anew_at_every_step():
     state = np.arange(5)
     transitions = np.repeat(np.minimum(state + 1, 4), 2).reshape(5, 2)
     env = TabularEnvironment(transitions, np.stack([2.0**state, 0 * state], 1), state == 4, name="bits")
-    agents: Any = Observing(transitions, np.zeros((5, 2)), np.zeros(3200, int), np.zeros((5, 2)))
+    agents = Observing(transitions, np.zeros((5, 2)), np.zeros((5, 2)))
     found = play_prior(env, agents, np.zeros(3200, int), row_keys(0, "test", 3200))
     assert found.lengths.tolist() == [4] * 3200
     assert stats.chisquare(np.bincount(found.returns.astype(int), minlength=16)).pvalue > 1e-3

@@ -6,15 +6,16 @@ import numpy as np
 import pytest
 
 from muzero_probe.config import SearchConfig
-from muzero_probe.models import LearnedModel
+from muzero_probe.engine import learned_model
+from muzero_probe.models import Model
 from muzero_probe.probes.policies import most_visited, prior_policy, search_policy, softmax
 from tests.doubles import OneAtATime, random_nets, random_theta
 from tests.reference import search as reference
 
 
-def model_and_observations(*, spread: float = 2.0) -> tuple[LearnedModel, np.ndarray]:
+def model_and_observations(*, spread: float = 2.0) -> tuple[Model, np.ndarray]:
     nets = random_nets()
-    model = LearnedModel(nets, random_theta(nets, seeds=2, spread=spread), np.repeat([0, 1], 3))
+    model = learned_model(nets, random_theta(nets, seeds=2, spread=spread), np.repeat([0, 1], 3))
     return model, np.random.default_rng(0).normal(size=(6, nets.observation)).astype(np.float32)
 
 
@@ -38,7 +39,7 @@ def test_search_policy_has_no_noise():
         search_policy(model, observations, SearchConfig(dirichlet_fraction=f, dirichlet_alpha=a), 1.0)
         for f, a in ((0.25, 0.25), (1.0, 0.1))
     ]
-    assert np.array_equal(*policies)
+    assert np.array_equal(policies[0], policies[1])
 
 
 def test_prior_policy_is_the_softmax_of_the_root_s_logits():

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from muzero_probe.config import SearchConfig
+from muzero_probe.engine import learned_model
 from muzero_probe.envs.base import Environment
 from muzero_probe.envs.cartpole import CartPole
 from muzero_probe.envs.planted import TabularEnvironment, chain, tree
-from muzero_probe.models import LearnedModel
 from muzero_probe.probes.prior_effect import PriorEffect, prior_effect
 from muzero_probe.randomness import random_plans, row_keys
 from tests.doubles import Observing, OneAtATime, OneLatent, OneState, TrueDynamics, random_nets, random_theta
@@ -70,7 +70,7 @@ def assert_close(found: PriorEffect, wanted: PriorEffect, tolerance: float) -> N
 def mistaken(env: TabularEnvironment, rows: int) -> Observing:
     rng = np.random.default_rng(0)
     N, A = env.transitions.shape
-    return Observing(rng.integers(0, N, (N, A)), rng.integers(-16, 16, (N, A)) / 8, np.zeros(rows, int))
+    return Observing(rng.integers(0, N, (N, A)), rng.integers(-16, 16, (N, A)) / 8)
 
 
 def random_table() -> TabularEnvironment:
@@ -97,7 +97,7 @@ def test_equals_recursive_searches_of_every_length(environment: str, prior: str,
 def test_equals_recursive_searches_with_nets(prior: str):
     env = CartPole()
     nets = random_nets(observation=4, actions=2)
-    model = LearnedModel(nets, random_theta(nets, seeds=2), np.repeat([0, 1], 2))
+    model = learned_model(nets, random_theta(nets, seeds=2), np.repeat([0, 1], 2))
     states = np.random.default_rng(0).uniform([-1, -1, 0.1, 0.0], [1, 1, 0.2, 2.0], (4, 4))
     found = measured(env, model, states, prior=prior, horizon=6)
     assert_close(found, expected(env, model, states, prior=prior, horizon=6), 1e-5)
@@ -110,7 +110,7 @@ def test_the_true_dynamics_have_no_error(environment: str, prior: str):
     states = np.zeros(3, int)
     if environment == "cartpole":
         states = np.random.default_rng(0).uniform([2.2, 0.5, 0.1, 0.0], [2.39, 2.0, 0.2, 2.0], (3, 4))
-    model = TrueDynamics(env, states, np.zeros(3, int))
+    model = TrueDynamics(env, states)
     found = measured(env, model, states, prior=prior, horizon=8)
     assert not found.error.any() and not found.path_error.any()
     assert found.tv.all() and found.kl.all()
@@ -132,7 +132,7 @@ def test_what_lies_behind_the_horizon_does_not_count():
     Plans of 4 steps from state 0 that reach the end: only 1111.
     """
     env = chain(4)
-    model = Observing(np.zeros((5, 2), int), np.zeros((5, 2)), np.zeros(50, int))
+    model = Observing(np.zeros((5, 2), int), np.zeros((5, 2)))
     states = np.zeros(50, int)
     short = measured(env, model, states, prior="uniform", horizon=3)
     assert not short.error.any() and not short.path_error.any()
@@ -150,7 +150,7 @@ def test_visits_and_distances_by_hand():
     divergence 4/5 log(6/5) + 1/5 log(3/5). After two it is 1/2, 1/2; after three 3/5, 2/5.
     """
     env = TabularEnvironment([[0, 0]], np.zeros((1, 2)), [False], name="still")
-    model = Observing(np.zeros((1, 2), int), np.zeros((1, 2)), np.zeros(1, int), np.log([[4.0, 1.0]]))
+    model = Observing(np.zeros((1, 2), int), np.zeros((1, 2)), np.log([[4.0, 1.0]]))
     found = measured(env, model, np.zeros(1, int), prior="uniform", horizon=4, budgets=[1, 2, 3])
     np.testing.assert_allclose(found.tv[0], [2 / 15, 3 / 10, 1 / 5], atol=1e-7)
     wanted = [
@@ -163,7 +163,7 @@ def test_visits_and_distances_by_hand():
 
 def test_an_impossible_action_adds_nothing_to_the_divergence():
     env = TabularEnvironment([[0, 0]], np.zeros((1, 2)), [False], name="still")
-    model = Observing(np.zeros((1, 2), int), np.zeros((1, 2)), np.zeros(1, int), np.array([[0.0, -1000.0]]))
+    model = Observing(np.zeros((1, 2), int), np.zeros((1, 2)), np.array([[0.0, -1000.0]]))
     found = measured(env, model, np.zeros(1, int), prior="policy", horizon=4, budgets=[2])
     # both simulations take action 0: 3/4, 1/4
     np.testing.assert_allclose([found.tv[0, 0], found.kl[0, 0]], [1 / 4, math.log(4 / 3)])
@@ -173,7 +173,7 @@ def test_a_row_does_not_depend_on_the_others():
     env = random_table()
     states = np.flatnonzero(~env.terminal)
     nets = random_nets(observation=7, actions=3)
-    model = LearnedModel(nets, random_theta(nets), np.zeros(5, int))
+    model = learned_model(nets, random_theta(nets), np.zeros(5, int))
     keys = row_keys(0, "test", 5)
     arguments: dict[str, Any] = {"prior": "policy", "horizon": 5, "budgets": BUDGETS}
     whole = prior_effect(env, model, states, config(BUDGETS), keys=keys, **arguments)

@@ -8,9 +8,9 @@ import pytest
 from scipy import stats
 
 from muzero_probe.config import SearchConfig
+from muzero_probe.engine import learned_model
 from muzero_probe.envs.cartpole import CartPole
 from muzero_probe.envs.planted import TabularEnvironment, bandit, chain, tree
-from muzero_probe.models import LearnedModel
 from muzero_probe.probes.policies import search_policy
 from muzero_probe.probes.sequences import Sequences, by_rank, enumerate_sequences
 from tests.doubles import Observing, OneLatent, OneState, TrueDynamics, random_nets, random_theta
@@ -40,7 +40,7 @@ def test_every_sequence_equals_the_reference(name: str):
     states = np.repeat(np.flatnonzero(~env.terminal), 2)
     B, (N, A) = len(states), env.transitions.shape
     rng = np.random.default_rng(0)
-    model = Observing(rng.integers(0, N, (N, A)), rng.integers(-16, 16, (N, A)) / 8, np.zeros(B, int))
+    model = Observing(rng.integers(0, N, (N, A)), rng.integers(-16, 16, (N, A)) / 8)
     table = policies(env, B)
     found = enumerate_sequences(
         env, model, states, lambda rows, seen: table[rows, seen.argmax(1)], length=4, discount=0.9
@@ -64,7 +64,7 @@ def test_a_tree_by_hand():
     pay 1, 0, 3, 2. The policy goes right with 1/4 at the root, with 1/3 in node 1 and never in node 2.
     """
     env = tree(2)
-    model = Observing(np.zeros((7, 2), int), np.zeros((7, 2)), np.zeros(1, int))
+    model = Observing(np.zeros((7, 2), int), np.zeros((7, 2)))
     right = np.array([1 / 4, 1 / 3, 0, 0, 0, 0, 0])
 
     def policy(rows: np.ndarray, seen: np.ndarray) -> np.ndarray:
@@ -86,7 +86,7 @@ def test_probabilities_sum_to_one(temperature: float):
     env = CartPole()
     nets = random_nets(observation=4, actions=2)
     row_seeds = np.repeat([0, 1], 4)
-    model = LearnedModel(nets, random_theta(nets, seeds=2, spread=4.0), row_seeds)
+    model = learned_model(nets, random_theta(nets, seeds=2, spread=4.0), row_seeds)
     rng = np.random.default_rng(0)
     states = rng.uniform([-1, -1, 0.1, 0.0], [1, 1, 0.2, 2.0], (8, 4))
     config = SearchConfig(simulations=5)
@@ -106,7 +106,7 @@ def test_probabilities_sum_to_one(temperature: float):
 def test_the_true_dynamics_have_no_error():
     env = CartPole()
     states = np.random.default_rng(0).uniform([2.2, 0.5, 0.1, 0.0], [2.39, 2.0, 0.2, 2.0], (3, 4))
-    model = TrueDynamics(env, states, np.zeros(3, int))
+    model = TrueDynamics(env, states)
     found = enumerate_sequences(
         env, model, states, lambda rows, seen: np.full((len(rows), 2), 0.5), length=6, discount=0.997
     )
@@ -158,7 +158,7 @@ def test_every_order_of_ties_is_equally_likely():
 def test_ranks_of_a_search_do_not_follow_action_order():
     """A uniform policy makes all sequences equal; the mean rank of each is then the same."""
     env = tree(3)
-    model: Any = Observing(np.zeros((15, 2), int), np.zeros((15, 2)), np.zeros(400, int))
+    model: Any = Observing(np.zeros((15, 2), int), np.zeros((15, 2)))
     found = enumerate_sequences(
         env, model, np.zeros(400, int), lambda rows, seen: np.full((len(rows), 2), 0.5), length=3, discount=1.0
     )

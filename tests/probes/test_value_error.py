@@ -33,7 +33,7 @@ def test_equals_all_sequences_enumerated(name: str):
     states, row_seeds = rows_of_all_states(env, seeds=2)
     policy = Tabled(env, len(states))
     # the nets' rounding may depend on the number of rows
-    for model, tolerance in ((mistaken(env, row_seeds), 1e-12), (nets_on(env, row_seeds), 1e-5)):
+    for model, tolerance in ((mistaken(env), 1e-12), (nets_on(env, row_seeds), 1e-5)):
         found = measured(env, model, states, policy, horizon=4)
         assert_close(found, enumerated(env, model, states, policy.of, horizon=4), tolerance)
         assert found.error.max() > 0.1  # there is something to find
@@ -85,7 +85,6 @@ def test_a_plank_by_hand(alive_reward: float):
     model = Observing(
         np.array([[3, 1], [0, 2], [1, 2], [3, 3]]),
         alive_reward * np.array([[1, 1], [1, 1], [1, 0.25], [0, 0]]),
-        np.zeros(1, int),
     )
     policies = np.array([[1 / 2, 1 / 2], [3 / 4, 1 / 4], [4 / 5, 1 / 5]])
     found = measured(env, model, np.array([1]), lambda rows, seen: policies[seen.argmax(1)], horizon=3, discount=0.5)
@@ -117,10 +116,10 @@ def test_the_true_dynamics_have_no_error(environment: str, samples: int | None):
         states, row_seeds = rows_of_all_states(env, seeds=2)
     else:
         states, row_seeds = nearly_fallen(6), np.repeat([0, 1], 3)
-    model = TrueDynamics(env, states, row_seeds)
+    model = TrueDynamics(env, states)
     rngs = [np.random.default_rng(seed) for seed in (0, 1)]
     policy = always(*np.full(env.num_actions, 1 / env.num_actions))
-    found = measured(env, model, states, policy, horizon=6, samples=samples, rngs=rngs)
+    found = measured(env, model, states, policy, horizon=6, samples=samples, rngs=rngs, groups=row_seeds)
     assert found.over.max() > 0.5  # so that ends are among what is predicted
     for none in (found.error, found.bias, found.standard_error):
         assert none.shape == (len(states), 6) and not none.any()

@@ -27,7 +27,7 @@ def test_shared_prefixes_are_searched_once(samples: int | None):
     policy.table = np.full_like(policy.table, 0.5)
     states = np.zeros(2, int)
     measured(
-        env, mistaken(env, np.zeros(2, int)), states, policy, horizon=5, samples=samples,
+        env, mistaken(env), states, policy, horizon=5, samples=samples,
         rngs=[np.random.default_rng(0)],
     )  # fmt: skip
     levels = [[0], [1, 2], [3, 4, 5, 6]]
@@ -38,7 +38,7 @@ def test_what_is_never_taken_is_never_searched():
     env = tree(3)
     policy = Tabled(env, 1)
     policy.table[:] = [0.0, 1.0]
-    measured(env, mistaken(env, np.zeros(1, int)), np.zeros(1, int), policy, horizon=3)
+    measured(env, mistaken(env), np.zeros(1, int), policy, horizon=3)
     assert policy.asked == [[(0, 0)], [(0, 2)], [(0, 6)]]
 
 
@@ -57,17 +57,15 @@ def test_a_row_does_not_depend_on_the_others():
 def test_a_seed_s_samples_do_not_depend_on_the_other_seeds():
     env = random_table()
     states, row_seeds = rows_of_all_states(env, seeds=3)
-    policy, model = Tabled(env, len(states)), mistaken(env, row_seeds)
+    policy, model = Tabled(env, len(states)), mistaken(env)
 
     def streams(*seeds: int) -> list[np.random.Generator]:
         return [stream(seed, "sequences", 500) for seed in seeds]
 
-    whole = measured(env, model, states, policy, horizon=4, samples=9, rngs=streams(10, 11, 12))
+    whole = measured(env, model, states, policy, horizon=4, samples=9, rngs=streams(10, 11, 12), groups=row_seeds)
     kept = np.flatnonzero(row_seeds == 1)
     policy.table = policy.table[kept]
-    alone = measured(
-        env, mistaken(env, np.zeros(len(kept), int)), states[kept], policy, horizon=4, samples=9, rngs=streams(11)
-    )
+    alone = measured(env, mistaken(env), states[kept], policy, horizon=4, samples=9, rngs=streams(11))
     assert_close(alone, PolicyError(*(array[kept] for array in whole)), 0.0)
     others = [array[row_seeds == 0] for array in (whole.bias, whole.standard_error)]
     assert not np.array_equal(others[0], alone.bias) and not np.array_equal(others[1], alone.standard_error)
@@ -77,8 +75,8 @@ def test_a_seed_s_samples_do_not_depend_on_the_other_seeds():
 def test_probabilities_of_prefixes_sum_to_one(spread: Any):
     """At every length, behind terminations too, and whether or not impossible ones are kept."""
     env = random_table()
-    states, row_seeds = rows_of_all_states(env, seeds=1)
-    model, policy = mistaken(env, row_seeds), Tabled(env, len(states))
+    states, _ = rows_of_all_states(env, seeds=1)
+    model, policy = mistaken(env), Tabled(env, len(states))
     lengths = grow(env, model, states, policy, spread, horizon=4, discount=0.9)
     for h, prefixes in enumerate(lengths, 1):
         np.testing.assert_allclose(np.bincount(prefixes.rows, prefixes.weights), 1.0, atol=1e-12)

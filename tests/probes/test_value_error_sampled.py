@@ -29,9 +29,9 @@ def test_sampled_estimates_are_centred_and_know_their_spread(samples: int):
     def policy(rows: np.ndarray, seen: np.ndarray) -> np.ndarray:
         return policies[seen.argmax(1)]
 
-    wanted = measured(env, mistaken(env, np.zeros(1, int)), np.ones(1, int), policy, horizon=4)
+    wanted = measured(env, mistaken(env), np.ones(1, int), policy, horizon=4)
     found = measured(
-        env, mistaken(env, np.zeros(n, int)), np.ones(n, int), policy, horizon=4, samples=samples,
+        env, mistaken(env), np.ones(n, int), policy, horizon=4, samples=samples,
         rngs=[np.random.default_rng(3)],
     )  # fmt: skip
     variances = found.standard_error**2
@@ -57,7 +57,7 @@ def test_sampled_estimates_converge_within_their_standard_error():
     distances, errors = [], []
     for samples in (25, 2500):
         rngs = [np.random.default_rng([samples, seed]) for seed in range(4)]
-        found = measured(env, model, states, policy, horizon=4, samples=samples, rngs=rngs)
+        found = measured(env, model, states, policy, horizon=4, samples=samples, rngs=rngs, groups=row_seeds)
         distances.append(found.bias - wanted.bias)
         errors.append(found.standard_error)
     assert (np.abs(distances[1]) <= 4 * errors[1] + 1e-12).all()
@@ -86,8 +86,7 @@ def test_few_samples_inflate_the_error_but_not_the_bias():
 def test_a_sampled_sequence_is_one_for_all_horizons():
     """Shorter horizons are measured with its beginning: nothing is drawn anew for a longer one."""
     env, n = tree(3), 200
-    row_seeds = np.zeros(n, int)
-    model = mistaken(env, row_seeds)
+    model = mistaken(env)
     rngs = [np.random.default_rng(0)]
     found = measured(env, model, np.zeros(n, int), always(0.5, 0.5), horizon=3, samples=2, rngs=rngs, discount=1.0)
     # v - v_hat of the 2, 4, 8 prefixes
@@ -114,5 +113,5 @@ def test_too_few_samples(samples: int):
 
 def test_samples_need_streams():
     env, model, states, policy = off_by_turns(1)
-    with pytest.raises(ValueError, match="one random stream per seed"):
+    with pytest.raises(ValueError, match="sampling needs random streams"):
         measured(env, model, states, policy, horizon=1, samples=2)

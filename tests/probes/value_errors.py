@@ -6,9 +6,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from muzero_probe.engine import learned_model
 from muzero_probe.envs.base import Environment
 from muzero_probe.envs.planted import TabularEnvironment, bandit, chain, tree
-from muzero_probe.models import LearnedModel
+from muzero_probe.models import Model
 from muzero_probe.probes.value_error import PolicyError, policy_value_error
 from tests.doubles import Observing, OneLatent, OneState, random_nets, random_theta
 from tests.reference import value_error as reference
@@ -52,16 +53,16 @@ def rows_of_all_states(env: TabularEnvironment, *, seeds: int) -> tuple[np.ndarr
     return np.tile(states, seeds), np.repeat(np.arange(seeds), len(states))
 
 
-def nets_on(env: TabularEnvironment, row_seeds: np.ndarray, *, spread: float = 2.0) -> LearnedModel:
+def nets_on(env: TabularEnvironment, row_seeds: np.ndarray, *, spread: float = 2.0) -> Model:
     nets = random_nets(observation=len(env.terminal), actions=env.num_actions)
-    return LearnedModel(nets, random_theta(nets, seeds=int(row_seeds.max()) + 1, spread=spread), row_seeds)
+    return learned_model(nets, random_theta(nets, seeds=int(row_seeds.max()) + 1, spread=spread), row_seeds)
 
 
-def mistaken(env: TabularEnvironment, row_seeds: np.ndarray, *, seed: int = 0) -> Observing:
+def mistaken(env: TabularEnvironment, *, seed: int = 0) -> Observing:
     """A model with rewards and transitions of its own, exact in float32."""
     rng = np.random.default_rng(seed)
     N, A = env.transitions.shape
-    return Observing(rng.integers(0, N, (N, A)), rng.integers(-16, 16, (N, A)) / 8, row_seeds)
+    return Observing(rng.integers(0, N, (N, A)), rng.integers(-16, 16, (N, A)) / 8)
 
 
 class Tabled:
@@ -130,5 +131,5 @@ def assert_close(found: PolicyError, wanted: PolicyError, tolerance: float) -> N
 def off_by_turns(rows: int) -> tuple[TabularEnvironment, Observing, np.ndarray, Any]:
     """Arms pay 1, 0, 2, the model says 0, 0, 4, the policy is 1/2, 1/4, 1/4: v - v_hat is 1, 0, -2, on average 0."""
     env = bandit()
-    model = Observing(np.ones((2, 3), int), np.array([[0.0, 0.0, 4.0], [0.0, 0.0, 0.0]]), np.zeros(rows, int))
+    model = Observing(np.ones((2, 3), int), np.array([[0.0, 0.0, 4.0], [0.0, 0.0, 0.0]]))
     return env, model, np.zeros(rows, int), always(1 / 2, 1 / 4, 1 / 4)

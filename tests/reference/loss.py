@@ -85,6 +85,6 @@ def gradient(arrays: dict[str, np.ndarray], **arguments) -> tuple[list[float], n
     p = {name: torch.tensor(a, dtype=torch.float64, requires_grad=True) for name, a in arrays.items()}
     terms = losses(p, **arguments)
     # a sum without dependence on a parameter (weights all 0) leaves its gradient 0
-    found = torch.autograd.grad(sum(terms), list(p.values()), allow_unused=True)
+    found = torch.autograd.grad(torch.stack(list(terms)).sum(), list(p.values()), allow_unused=True)
     flat = [np.zeros(q.numel()) if g is None else g.numpy().ravel() for q, g in zip(p.values(), found, strict=True)]
     return [float(term.detach()) for term in terms], np.concatenate(flat)

@@ -71,6 +71,7 @@ def search(
     fraction: float = 0.0,
     horizon: int | None = None,
     plan: Callable[[int, int], list[int]] | None = None,
+    rule: str = "muzero",
 ) -> Found:
     """Searches from one root.
 
@@ -83,6 +84,9 @@ def search(
         fraction: see `noise`.
         horizon: None for leaves worth the model's value, else steps from the root at which a rollout ends.
         plan: (simulation, steps) -> actions of its rollout.
+        rule: "muzero", or "efficientzero": the range of Q counts as 0.01 at least, what is normalised is cut to
+            [0, 1], and an unvisited action counts as the mean over the node's visited actions' Qs and, below the
+            root, the parent's such mean; at a root without visits as 0.
     """
     smallest, largest = math.inf, -math.inf
     paths: list[list[int]] = []
@@ -91,13 +95,25 @@ def search(
     def prior(logits: list[float]) -> list[float]:
         return [1 / len(logits)] * len(logits) if uniform else softmax(logits)
 
-    def select(node: Node) -> int:
+    def mean_q(node: Node, of_parent: float | None) -> float:
+        known = [node.q(action) for action, returns in enumerate(node.backed_up) if returns]
+        known += [of_parent] if of_parent is not None else []
+        return sum(known) / len(known) if known else 0.0
+
+    def normalised_by_efficientzero(q: float) -> float:
+        if largest > smallest:
+            q = (q - smallest) / max(largest - smallest, 0.01)
+        return min(max(q, 0.0), 1.0)
+
+    def select(node: Node, unvisited: float) -> int:
         total = sum(len(returns) for returns in node.backed_up)
         c = c1 + math.log((total + c2 + 1) / c2)
         scores = []
         for action, returns in enumerate(node.backed_up):
             normalised = 0.0
-            if returns:
+            if rule == "efficientzero":
+                normalised = normalised_by_efficientzero(node.q(action) if returns else unvisited)
+            elif returns:
                 normalised = node.q(action)
                 if largest > smallest:
                     normalised = (normalised - smallest) / (largest - smallest)
@@ -115,10 +131,11 @@ def search(
             total += discount**k * reward
         return total
 
-    def simulate(node: Node, depth: int, path: list[int]) -> float:
+    def simulate(node: Node, depth: int, path: list[int], of_parent: float | None) -> float:
         """One simulation from a node; returns the return that it backs up from there."""
         nonlocal smallest, largest
-        action = select(node)
+        mean = mean_q(node, of_parent)
+        action = select(node, mean)
         path.append(action)
         child = node.children.get(action)
         if child is None:
@@ -128,7 +145,7 @@ def search(
         elif depth + 1 == horizon:
             below = rolled_out(child.state, len(paths), 0)
         else:
-            below = simulate(child, depth + 1, path)
+            below = simulate(child, depth + 1, path, mean)
         returned = child.reward + discount * below
         node.backed_up[action].append(returned)
         smallest = min(smallest, node.q(action))
@@ -142,7 +159,7 @@ def search(
     returns = []
     for _ in range(simulations):
         path: list[int] = []
-        returns.append(simulate(root, 0, path))
+        returns.append(simulate(root, 0, path, None))
         paths.append(path)
     visits = [len(r) for r in root.backed_up]
     return Found(visits, sum(returns) / len(returns), paths, rollouts, root, smallest, largest)

@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 
+from muzero_probe import agents
 from muzero_probe.checkpoints import list_checkpoints, load_checkpoint
 from muzero_probe.config import Config, NetsConfig, SearchConfig
-from muzero_probe.presets import preset
 from muzero_probe.runs.run import Report, Run, Summary, train
 
+AGENT = agents.load("cartpole")
 EVERY = 12  # updates between two sets of metrics: two blocks of updates
 STEPS = (0, 20, 48)
 
@@ -22,7 +23,7 @@ class Stopped(BaseException):
 
 
 def config(**training: Any) -> Config:
-    small = preset("cartpole", "smoke")
+    small = AGENT.config("smoke")
     settings = {"steps": STEPS[-1], "checkpoints": STEPS, "batch_size": 4} | training
     return dataclasses.replace(
         small,
@@ -33,7 +34,7 @@ def config(**training: Any) -> Config:
 
 
 def run_at(root: Path, *, seeds: tuple[int, ...] = (0, 1), **training: Any) -> Run:
-    return Run(config=config(**training), profile="smoke", seeds=seeds, root=root)
+    return Run(agent=AGENT, config=config(**training), profile="smoke", seeds=seeds, root=root)
 
 
 def go(run: Run, **options: Any) -> Summary | None:

@@ -25,7 +25,7 @@ def test_survey_of_nothing(tmp_path: Path):
 def test_survey_of_a_complete_population(reference: Run):
     found = inventory.survey(reference.root, "smoke", "cartpole")
     assert found.complete
-    assert found.steps == list(STEPS)  # the headers', not the preset's
+    assert found.steps == list(STEPS)  # the headers', not the profile's
     assert list(found.hashes.values()) == [[0, 1]]
     assert not found.states
     assert not found.damaged

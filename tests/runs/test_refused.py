@@ -11,10 +11,9 @@ import pytest
 
 from muzero_probe import checkpoints
 from muzero_probe.checkpoints import CheckpointError, checkpoint_path, load_latest_resume, lock_seeds, save_resume
-from muzero_probe.presets import preset
 from muzero_probe.runs import run as run_module
 from muzero_probe.runs.run import Run, differences
-from tests.runs.small import assert_same, config, damage, go, interrupted, run_at, weights
+from tests.runs.small import AGENT, assert_same, config, damage, go, interrupted, run_at, weights
 
 
 def test_one_writer(tmp_path: Path):
@@ -44,7 +43,7 @@ def test_other_settings_than_the_checkpoints(tmp_path: Path):
 def test_many_other_settings_are_counted(tmp_path: Path):
     interrupted(tmp_path)
     with pytest.raises(CheckpointError, match="and 5 more: keep"):
-        go(dataclasses.replace(run_at(tmp_path), config=preset("cartpole", "paper")))
+        go(dataclasses.replace(run_at(tmp_path), config=AGENT.config("paper")))
 
 
 def test_another_kind_of_device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -116,6 +115,7 @@ def test_other_arrays_than_the_checkpoints(tmp_path: Path):
         ({"config": config(checkpoints=())}, "checkpoints is empty"),
         ({"config": config(learning_rate=math.inf)}, "learning_rate is inf, it must be finite"),
         ({"config": config(temperatures=(1.0, math.nan, 0.5))}, "temperatures is .* must be finite"),
+        ({"config": config(loss_terms={"consistency": 1.0})}, r"loss_terms has consistency, but .* MuZero's: none"),
         ({"seeds": (0, 0)}, "seeds"),
         ({"seeds": (1, 0)}, "ascending"),
         ({"seeds": ()}, "seeds"),
@@ -126,7 +126,7 @@ def test_other_arrays_than_the_checkpoints(tmp_path: Path):
     ],
 )
 def test_what_cannot_be_a_run(tmp_path: Path, changes: dict[str, Any], message: str):
-    settings: dict[str, Any] = {"config": config(), "profile": "smoke", "seeds": (0,), "root": tmp_path}
+    settings: dict[str, Any] = {"agent": AGENT, "config": config(), "profile": "smoke", "seeds": (0,), "root": tmp_path}
     with pytest.raises(ValueError, match=message):
         Run(**(settings | changes))
 

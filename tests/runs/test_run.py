@@ -6,15 +6,14 @@ from pathlib import Path
 import pytest
 
 from muzero_probe.checkpoints import checkpoint_path, load_checkpoint
-from muzero_probe.config import Config
 from muzero_probe.runs.run import Run
-from tests.runs.small import STEPS, assert_same, go, run_at, table, weights
+from tests.runs.small import AGENT, STEPS, assert_same, go, run_at, table, weights
 
 
 def test_checkpoints_of_every_seed_and_step(reference: Run):
     assert set(weights(reference.root)) == {(seed, step) for seed in (0, 1) for step in STEPS}
     header = load_checkpoint(checkpoint_path(reference.root, "smoke", "cartpole", 1, 20))
-    assert Config.from_dict(header.config) == reference.config
+    assert AGENT.read(header.config, "smoke") == reference.config
     assert not reference.resume_folder.exists()
 
 

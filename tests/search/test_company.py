@@ -7,7 +7,7 @@ import pytest
 
 from muzero_probe import threads
 from muzero_probe.config import SearchConfig
-from muzero_probe.models import LearnedModel
+from muzero_probe.engine import learned_model
 from muzero_probe.search.mcts import SearchResult, partition, search
 from tests.doubles import TableModel, random_nets, random_theta
 from tests.search.searches import LEAVES, arguments, assert_same
@@ -34,7 +34,7 @@ def test_a_row_is_searched_alike_in_any_company(prior: Any, leaf: str, noise: bo
     given = arguments(TableModel.random(rng, states=2, actions=3), B, noise=noise)
 
     def run(rows: np.ndarray, observed: np.ndarray = observations) -> SearchResult:
-        model = LearnedModel(nets, theta, np.zeros(len(rows), int))
+        model = learned_model(nets, theta, np.zeros(len(rows), int))
         chosen = {name: None if x is None else x[rows] for name, x in given.items()}
         config = SearchConfig(simulations=17)
         return search(model, observed[rows], config, prior=prior, leaf=LEAVES[leaf], record=True, **chosen)
@@ -56,7 +56,7 @@ def test_the_number_of_threads_does_not_matter(restored_threads: None):
     nets = random_nets()
     B = 31
     observations = np.random.default_rng(0).normal(size=(B, nets.observation)).astype(np.float32)
-    model = LearnedModel(nets, random_theta(nets, seeds=4), np.repeat(np.arange(4), [20, 1, 3, 7]))
+    model = learned_model(nets, random_theta(nets, seeds=4), np.repeat(np.arange(4), [20, 1, 3, 7]))
     results = []
     for count in (1, 2, 3):
         threads.configure(count)
@@ -81,7 +81,7 @@ def test_partition_covers_the_rows_by_their_number_alone():
 def test_parts_change_nothing(monkeypatch: pytest.MonkeyPatch):
     nets = random_nets()
     observations = np.random.default_rng(0).normal(size=(40, nets.observation)).astype(np.float32)
-    model = LearnedModel(nets, random_theta(nets, seeds=2), np.repeat([0, 1], [25, 15]))
+    model = learned_model(nets, random_theta(nets, seeds=2), np.repeat([0, 1], [25, 15]))
     config = SearchConfig(simulations=10)
     given = {"leaf": LEAVES["rollout"], "record": True, **arguments(model, 40, noise=True)}
     whole = search(model, observations, config, **given)

@@ -22,10 +22,11 @@ def test_value_leaf_is_the_prediction():
 
 def test_rollout_leaf_sums_rewards_up_to_the_horizon_from_the_root():
     """In the chain of length 1 every step to the right ends the episode with reward 1."""
-    model = TrueModel(chain(1))
+    env = chain(1)
+    model = TrueModel(env)
     depths = np.array([1, 3, 6, 7, 4])
     keys = row_keys(0, "test", 5)
-    leaves = model.root(np.zeros(5, int))
+    leaves = model.root(env.observe(np.zeros(5, int)), np.zeros(5, int))
     values, plans = RolloutLeaf(horizon=7).evaluate(model, leaves, depths, keys, 4, 0.5)
     assert plans.shape == (5, 6)
     for b, depth in enumerate(depths):
@@ -39,8 +40,9 @@ def test_rollout_leaf_sums_rewards_up_to_the_horizon_from_the_root():
 
 
 def test_rollout_leaf_at_the_horizon_everywhere():
-    model = TrueModel(chain(1))
-    leaves = model.root(np.zeros(2, int))
+    env = chain(1)
+    model = TrueModel(env)
+    leaves = model.root(env.observe(np.zeros(2, int)), np.zeros(2, int))
     values, plans = RolloutLeaf(horizon=2).evaluate(model, leaves, np.array([2, 2]), row_keys(0, "test", 2), 0, 0.5)
     assert values.tolist() == [0, 0] and plans.shape == (2, 0)
 

@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 
 from muzero_probe.config import SearchConfig
+from muzero_probe.engine import learned_model
 from muzero_probe.models import LearnedModel
 from muzero_probe.randomness import row_keys
 from muzero_probe.search.leaves import RolloutLeaf, ValueLeaf, random_plans
 from muzero_probe.search.mcts import SearchResult, search
-from tests.doubles import OnDevice, OneAtATime, TableModel, random_nets, random_theta
+from tests.doubles import OneAtATime, TableModel, random_nets, random_theta
 from tests.reference import search as reference
 from tests.search.searches import LEAVES, arguments, assert_same
 
@@ -29,17 +30,21 @@ def oracle(model: Any, start: Any, config: SearchConfig, *, prior: str, leaf, no
         fraction=config.dirichlet_fraction,
         horizon=leaf.horizon if rolls else None,
         plan=lambda i, steps: random_plans(np.array([key]), i, steps, model.num_actions)[0].tolist(),
+        rule=config.rule,
     )
 
 
+@pytest.mark.parametrize("rule", ["muzero", "efficientzero"])
 @pytest.mark.parametrize("noise", [False, True], ids=("plain", "noise"))
 @pytest.mark.parametrize("leaf", LEAVES.values(), ids=LEAVES.keys())
 @pytest.mark.parametrize("prior", ["policy", "uniform"])
 @pytest.mark.parametrize(("actions", "simulations"), [(2, 1), (2, 60), (3, 2), (3, 25), (5, 40)])
-def test_search_equals_one_recursive_tree(prior: Any, leaf: Any, noise: bool, actions: int, simulations: int):
+def test_search_equals_one_recursive_tree(
+    prior: Any, leaf: Any, noise: bool, actions: int, simulations: int, rule: Any
+):
     model = TableModel.random(np.random.default_rng(actions), states=60, actions=actions)
     # a small c2 makes the logarithm of the exploration factor count
-    config = SearchConfig(simulations=simulations, discount=0.9, c1=1.1, c2=15.0, dirichlet_fraction=0.3)
+    config = SearchConfig(simulations=simulations, discount=0.9, rule=rule, c1=1.1, c2=15.0, dirichlet_fraction=0.3)
     starts = np.arange(7)
     given = arguments(model, 7, noise=noise)
     result = search(model, starts, config, prior=prior, leaf=leaf, record=True, **given)
@@ -79,12 +84,13 @@ def assert_record_equals(result: SearchResult, b: int, found: reference.Found) -
     compare(found.root, 0)
 
 
+@pytest.mark.parametrize("rule", ["muzero", "efficientzero"])
 @pytest.mark.parametrize("leaf", [LEAVES["value"], LEAVES["rollout"]], ids=("value", "rollout"))
-def test_search_with_nets_equals_one_recursive_tree(leaf: Any):
+def test_search_with_nets_equals_one_recursive_tree(leaf: Any, rule: Any):
     nets = random_nets()
-    model = LearnedModel(nets, random_theta(nets, seeds=2), np.repeat([0, 1], 3))
+    model = learned_model(nets, random_theta(nets, seeds=2), np.repeat([0, 1], 3))
     observations = np.random.default_rng(0).normal(size=(6, nets.observation)).astype(np.float32)
-    config = SearchConfig(simulations=30, discount=0.97)
+    config = SearchConfig(simulations=30, discount=0.97, rule=rule)
     given = arguments(model, 6, noise=True)
     result = search(model, observations, config, leaf=leaf, record=True, **given)
     for b in range(6):
@@ -96,17 +102,17 @@ def test_search_with_nets_equals_one_recursive_tree(leaf: Any):
         assert result.values[b] == pytest.approx(found.value, abs=1e-10)
 
 
+@pytest.mark.parametrize("rule", ["muzero", "efficientzero"])
 @pytest.mark.parametrize("prior", ["policy", "uniform"])
 @pytest.mark.parametrize("leaf", LEAVES.values(), ids=LEAVES)
-def test_the_compiled_search_equals_the_general_one(leaf: Any, prior: Any, monkeypatch: pytest.MonkeyPatch):
+def test_the_compiled_search_equals_the_general_one(leaf: Any, prior: Any, rule: Any, monkeypatch: pytest.MonkeyPatch):
     nets = random_nets(actions=3)
     observations = np.random.default_rng(0).normal(size=(40, nets.observation)).astype(np.float32)
-    model = LearnedModel(nets, random_theta(nets, seeds=2), np.repeat([0, 1], [25, 15]))
-    config = SearchConfig(simulations=12)
+    model = learned_model(nets, random_theta(nets, seeds=2), np.repeat([0, 1], [25, 15]))
+    config = SearchConfig(simulations=12, rule=rule)
     given = {"leaf": leaf, "prior": prior, **arguments(model, 40, noise=True)}
-    assert model.kernel_arguments is not None
     found = search(model, observations, config, **given)
-    monkeypatch.setattr(LearnedModel, "kernel_arguments", None)
+    monkeypatch.setattr(type(model), "simulate", lambda *arguments: False)
     assert_same(search(model, observations, config, **given), found)
 
 
@@ -117,8 +123,8 @@ def test_search_on_the_torch_path():
     config = SearchConfig(simulations=12)
     for leaf in (LEAVES["value"], LEAVES["rollout"]):
         given = {"leaf": leaf, "keys": row_keys(0, "test", 10)}
-        compiled = search(LearnedModel(nets, theta, seeds), observations, config, **given)
-        by_torch = search(OnDevice(nets, theta, seeds), observations, config, **given)
+        compiled = search(learned_model(nets, theta, seeds), observations, config, **given)
+        by_torch = search(LearnedModel(nets, theta, seeds), observations, config, **given)
         assert np.array_equal(compiled.visits, by_torch.visits)
         np.testing.assert_allclose(by_torch.values, compiled.values, rtol=1e-4)
 

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from muzero_probe.config import SearchConfig
+from muzero_probe.engine import learned_model
 from muzero_probe.envs.base import Environment
 from muzero_probe.envs.planted import TabularEnvironment, bandit, chain, tree
-from muzero_probe.models import LearnedModel, Prediction, TrueModel
+from muzero_probe.models import Prediction, TrueModel
 from muzero_probe.randomness import row_keys
 from muzero_probe.search.leaves import RolloutLeaf
 from muzero_probe.search.mcts import search
@@ -44,9 +45,9 @@ class Learned(TrueModel):
     def rows(self, selection: Any) -> "Learned":
         return Learned(self.env)
 
-    def root(self, inputs: np.ndarray) -> Prediction:
+    def root(self, observations: np.ndarray, states: Any = None) -> Prediction:
         # observations are one-hot; a latent is the negative of the state
-        found = super().root(inputs.argmax(-1))
+        found = super().root(observations, observations.argmax(-1))
         return found._replace(states=-found.states)
 
     def step(self, states: np.ndarray, actions: np.ndarray) -> Prediction:
@@ -65,7 +66,8 @@ def test_the_true_dynamics_as_learned_model_give_the_same_tree(env: TabularEnvir
     config = SearchConfig(simulations=40, discount=0.9)
     given = {"leaf": leaf, "keys": row_keys(0, "test", B), "record": True}
     assert_same(
-        search(Learned(env), env.observe(states), config, **given), search(TrueModel(env), states, config, **given)
+        search(Learned(env), env.observe(states), config, **given),
+        search(TrueModel(env), env.observe(states), config, states=states, **given),
     )
 
 
@@ -74,7 +76,8 @@ def test_search_finds_the_best_plan_of_the_planted_tree(depth: int):
     """Every inner step deceives, so only who looks to the end prefers the right first action."""
     env = tree(depth)
     found = search(
-        TrueModel(env), np.zeros(4, int), SearchConfig(simulations=400, discount=1.0),
+        TrueModel(env), env.observe(np.zeros(4, int)), SearchConfig(simulations=400, discount=1.0),
+        states=np.zeros(4, int),
         prior="uniform", leaf=RolloutLeaf(horizon=depth), keys=row_keys(0, "test", 4),
     )  # fmt: skip
     best = np.argmax([env.rollout(np.zeros(2**depth, int), plans_of(depth))[0].sum(1).reshape(2, -1).max(1)])
@@ -89,9 +92,9 @@ def plans_of(depth: int) -> np.ndarray:
 def test_terminal_states_are_absorbing_in_a_true_model_s_tree():
     env = chain(2)
     nets = random_nets(observation=3, actions=2)
-    predictor = LearnedModel(nets, random_theta(nets), np.zeros(1, int))
+    predictor = learned_model(nets, random_theta(nets), np.zeros(1, int))
     config = SearchConfig(simulations=50, discount=1.0, c1=50.0)  # tries every action again and again
-    result = search(TrueModel(env, predictor), np.array([1]), config, record=True)
+    result = search(TrueModel(env, predictor), env.observe(np.array([1])), config, states=np.array([1]), record=True)
     assert result.record is not None
     built = result.record.tree
     end = built.children[0, 0, 1]  # the step to the right pays 1 and ends the episode

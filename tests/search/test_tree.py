@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from muzero_probe.search import tree as trees
-from muzero_probe.search.tree import Paths, Tree
+from muzero_probe.search.rules import MUZERO
+from muzero_probe.search.tree import Paths, Plan, Tree
 
 ENDLESS = 2**31 - 1
 
@@ -48,7 +49,8 @@ def test_uniform_priors_ignore_logits():
 def chosen(tree: Tree, *, factor: float = 1.0, horizon: int = ENDLESS) -> tuple[list[int], list[int], bool]:
     """Nodes and actions of row 0's path when every node explores with the same factor."""
     way = paths()
-    trees.select(tree, np.full(64, factor), horizon, way)
+    plan = Plan(MUZERO, np.full(64, factor), False, 0.9, 6, horizon, np.empty(0))
+    trees.select(tree, plan, way)
     length = int(way.lengths[0])
     return way.nodes[0, :length].tolist(), way.actions[0, :length].tolist(), bool(way.fresh[0])
 

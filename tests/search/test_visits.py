@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from muzero_probe.search.mcts import sample_actions, visit_policy
+from muzero_probe.search.policies import sample_actions, visit_policy
 
 
 @pytest.mark.parametrize("temperature", [1.0, 0.5, 0.25])

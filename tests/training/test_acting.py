@@ -9,13 +9,15 @@ import torch
 from scipy import stats
 
 from muzero_probe.config import SearchConfig
+from muzero_probe.engine import learned_model
 from muzero_probe.envs.base import Environment
 from muzero_probe.envs.cartpole import CartPole
 from muzero_probe.envs.planted import TabularEnvironment, bandit, chain
 from muzero_probe.models import LearnedModel
 from muzero_probe.nets.mlp import Mlp
 from muzero_probe.randomness import stream
-from muzero_probe.search.mcts import search, visit_policy
+from muzero_probe.search.mcts import search
+from muzero_probe.search.policies import visit_policy
 from muzero_probe.training.acting import Actor
 from tests.doubles import random_nets, random_theta, treadmill
 
@@ -44,7 +46,7 @@ def nets_of(env: Environment) -> Mlp:
 def model_of(env: Environment, seeds: list[int], environments: int = E) -> LearnedModel:
     nets = nets_of(env)
     theta = torch.cat([random_theta(nets, first=seed) for seed in seeds])
-    return LearnedModel(nets, theta, np.repeat(np.arange(len(seeds)), environments))
+    return learned_model(nets, theta, np.repeat(np.arange(len(seeds)), environments))
 
 
 def play(env: Environment, slots: int, *, temperature: float = 1.0, seeds: list[int] = SEEDS) -> tuple[Actor, Tape]:
@@ -154,7 +156,7 @@ def test_what_is_written_is_the_search_s(env: Environment, temperature: float):
 def test_low_temperatures_sharpen_what_is_played():
     env = bandit((0.0, 0.0, 0.0))
     nets = nets_of(env)
-    model = LearnedModel(nets, random_theta(nets), np.zeros(400, int))
+    model = learned_model(nets, random_theta(nets), np.zeros(400, int))
     config = SearchConfig(simulations=12, c1=6.0, dirichlet_fraction=0.0)
     visits = search(model, np.tile([[1.0, 0.0]], (400, 1)), config).visits[0]
     assert len(np.unique(visits[visits > 0])) > 1
@@ -212,7 +214,7 @@ def test_a_diverged_seed_harms_no_other():
     healthy, tapes = model_of(env, SEEDS), []
     theta = healthy.theta.clone()
     theta[0] = np.nan
-    for model in (healthy, LearnedModel(healthy.nets, theta, healthy.row_seeds)):
+    for model in (healthy, learned_model(healthy.nets, theta, healthy.row_seeds)):
         actor, tape = Actor(env, SEARCH, seeds=SEEDS, environments=E), Tape()
         for _ in range(9):
             actor.act(model, 1.0, tape)  # pyright: ignore

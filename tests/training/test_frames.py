@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from muzero_probe.envs import make
+from muzero_probe.envs.breakout import Breakout
 from muzero_probe.training.frames import Frames
 from muzero_probe.training.replay import Replay
 from tests.doubles import tiny_training
@@ -43,7 +43,9 @@ def test_observations_are_put_together(shades: int):
                     found = frames.read(*(np.array([x]) for x in (s, e, t % C)))[0]
                     assert np.array_equal(found, stacks[t, s, e]), (slot, t)
                 elif shades == 256:
-                    assert any(index == t % C and torn[s, e] for index, torn in frames.torn(slot)), (slot, t)
+                    assert any(
+                        index == t % C and invalidated[s, e] for index, invalidated in frames.invalidated(slot)
+                    ), (slot, t)
 
 
 @pytest.mark.parametrize("shades", [256, 2])
@@ -128,7 +130,7 @@ def test_rings_too_short_for_screens_are_refused():
 
 def test_a_game_of_breakout_with_lost_lives():
     """Its observations follow as replay expects it, across lives and games."""
-    env = make("breakout-48")
+    env = Breakout(side=48)
     frames = Frames((1, 2, 400), env.observation_shape, np.uint8, env.screens)
     states, observations = env.reset([3, 4])
     seen = []

@@ -8,8 +8,9 @@ import pytest
 import torch
 
 from muzero_probe.config import TrainingConfig
+from muzero_probe.engine import learner
+from muzero_probe.training.batch import Batch
 from muzero_probe.training.learner import Learner, captured, clipped_gradient
-from muzero_probe.training.replay import Batch
 from tests.doubles import random_batch, random_nets, random_theta, tiny_training
 from tests.reference import loss as reference
 
@@ -39,8 +40,8 @@ def gradient(vector: np.ndarray, drawn: Batch, u: int, s: int, **settings: Any) 
 
 
 def learned(settings: TrainingConfig, drawn: Batch, theta: torch.Tensor) -> tuple[Learner, dict[str, np.ndarray]]:
-    learner = Learner(NETS, theta.clone(), settings)
-    return learner, learner.update(drawn)
+    made = learner(NETS, theta.clone(), settings)
+    return made, made.update(drawn)
 
 
 @pytest.mark.parametrize("decay", [0.0, 1e-2])
@@ -49,8 +50,8 @@ def test_updates_equal_adam_on_independent_gradients(decay: float):
     settings = config(steps=4, checkpoints=(0,), learning_rate=1e-2, learning_rate_end=1e-4, weight_decay=decay)
     drawn = batch(3)
     theta = random_theta(NETS, seeds=S)
-    learner, metrics = learned(settings, drawn, theta)
-    assert learner.step == 3
+    made, metrics = learned(settings, drawn, theta)
+    assert made.step == 3
     weights = torch.nn.Parameter(theta[3].double())
     adam = torch.optim.Adam([weights], weight_decay=decay, foreach=False, fused=False)
     losses, norms = [], []
@@ -65,7 +66,7 @@ def test_updates_equal_adam_on_independent_gradients(decay: float):
         adam.param_groups[0]["lr"] = 1e-2 * 0.01 ** (u / 4)
         adam.step()
     assert sure.mean() > (0.95 if decay else 0.5)
-    moved = (learner.theta[3] - theta[3]).numpy()[sure]
+    moved = (made.theta[3] - theta[3]).numpy()[sure]
     np.testing.assert_allclose(moved, (weights.detach() - theta[3]).numpy()[sure], rtol=5e-3, atol=2e-6)
     names = ("reward_loss", "value_loss", "policy_loss")
     np.testing.assert_allclose([metrics[name][3] for name in names], np.mean(losses, 0), rtol=1e-4)
@@ -73,26 +74,20 @@ def test_updates_equal_adam_on_independent_gradients(decay: float):
     assert not metrics["skipped"].any()
 
 
-class OnDevice(Learner):
-    """Takes the path of accelerators, on a CPU."""
-
-    compiled = False
-
-
-def first_moment(learner: Learner) -> np.ndarray:
+def first_moment(made: Learner) -> np.ndarray:
     """Adam's first moment after one update is a tenth of what it was given."""
-    return learner.state_dict()["exp_avg"] * 10
+    return made.state_dict()["exp_avg"] * 10
 
 
 def test_the_gradient_given_to_adam_is_the_halved_one():
     drawn = batch()
     theta = random_theta(NETS, seeds=S)
-    learner, _ = learned(config(weight_decay=0.0), drawn, theta)
+    made, _ = learned(config(weight_decay=0.0), drawn, theta)
     for s in range(S):
         _, halved = gradient(theta[s].numpy(), drawn, 0, s)
         _, whole = gradient(theta[s].numpy(), drawn, 0, s, halve=False)
         assert not np.allclose(halved, whole, rtol=1e-2, atol=5e-3 * np.abs(halved).max())
-        np.testing.assert_allclose(first_moment(learner)[s], halved, rtol=1e-3, atol=1e-5 * np.abs(halved).max())
+        np.testing.assert_allclose(first_moment(made)[s], halved, rtol=1e-3, atol=1e-5 * np.abs(halved).max())
 
 
 def test_gradients_are_clipped_seed_by_seed():
@@ -103,13 +98,13 @@ def test_gradients_are_clipped_seed_by_seed():
     norms = [np.linalg.norm(gradient(theta[s].numpy(), drawn, 0, s)[1]) for s in range(S)]
     limit = min(norms[s] for s in range(S) if s != 1) / 3
     assert norms[1] < limit
-    learner, metrics = learned(config(weight_decay=0.0, gradient_norm=limit), drawn, theta)
+    made, metrics = learned(config(weight_decay=0.0, gradient_norm=limit), drawn, theta)
     np.testing.assert_allclose(metrics["gradient_norm"], norms, rtol=1e-4)  # as they were before
     for s in range(S):
         _, found = gradient(theta[s].numpy(), drawn, 0, s)
         scaled = found * min(1, limit / norms[s])
-        np.testing.assert_allclose(first_moment(learner)[s], scaled, rtol=1e-3, atol=1e-5 * np.abs(scaled).max())
-    assert np.linalg.norm(first_moment(learner), axis=1) == pytest.approx(np.minimum(norms, limit), rel=1e-4)
+        np.testing.assert_allclose(first_moment(made)[s], scaled, rtol=1e-3, atol=1e-5 * np.abs(scaled).max())
+    assert np.linalg.norm(first_moment(made), axis=1) == pytest.approx(np.minimum(norms, limit), rel=1e-4)
 
 
 def test_weight_decay_is_added_after_clipping():
@@ -125,7 +120,7 @@ def test_compiled_updates_equal_those_of_other_devices(decay: float):
     theta = random_theta(NETS, seeds=S)
     settings = config(gradient_norm=0.1, weight_decay=decay)
     compiled, metrics = learned(settings, drawn, theta)
-    other = OnDevice(NETS, theta.clone(), settings)
+    other = Learner(NETS, theta.clone(), settings)
     found = other.update(drawn)
     assert other.step == 3
     for name, values in metrics.items():
@@ -141,7 +136,7 @@ def test_the_gradient_of_other_devices_can_be_captured_whole():
     drawn = batch()
     theta = random_theta(NETS, seeds=S)
     arguments = (theta, *(torch.as_tensor(field[0]) for field in drawn))
-    gradient = partial(clipped_gradient, NETS, 0.1)
+    gradient = partial(clipped_gradient, NETS, 0.1, {})
     for found, expected in zip(captured(gradient, "aot_eager")(*arguments), gradient(*arguments), strict=True):
         torch.testing.assert_close(found, expected)
 
@@ -185,15 +180,15 @@ def test_a_seed_that_diverges_harms_no_other(what: str):
         weights[:] = np.abs(weights) + 0.01  # every target counts
     healthy, expected = learned(config(), drawn, theta)
     spoil(what, drawn, theta)
-    learner, metrics = learned(config(), drawn, theta)
+    spoiled, metrics = learned(config(), drawn, theta)
     others = EVERYONE != 2
     assert metrics["skipped"].tolist() == [0, 0, 3 if what == "parameters" else 1, 0, 0]
     for name in metrics:
         assert np.array_equal(metrics[name][others], expected[name][others])
-    for name, array in learner.state_dict().items():
+    for name, array in spoiled.state_dict().items():
         if name != "step":
             assert np.array_equal(array[others], healthy.state_dict()[name][others])
-    assert np.isfinite(learner.theta[2].numpy()).all() == (what != "parameters")
+    assert np.isfinite(spoiled.theta[2].numpy()).all() == (what != "parameters")
 
 
 def test_state_dict_round_trip_gives_the_same_future():
@@ -202,7 +197,7 @@ def test_state_dict_round_trip_gives_the_same_future():
     straight, _ = learned(settings, first, random_theta(NETS, seeds=S))
     saved = {name: array.copy() for name, array in straight.state_dict().items()}
     straight.update(second)
-    resumed = Learner(NETS, random_theta(NETS, seeds=S, first=50), settings)
+    resumed = learner(NETS, random_theta(NETS, seeds=S, first=50), settings)
     resumed.load_state_dict(saved)
     assert resumed.step == 5
     resumed.update(second)
@@ -212,10 +207,10 @@ def test_state_dict_round_trip_gives_the_same_future():
 
 def test_state_dict_before_the_first_update():
     drawn, theta = batch(), random_theta(NETS, seeds=S)
-    fresh = Learner(NETS, theta.clone(), config())
+    fresh = learner(NETS, theta.clone(), config())
     state = fresh.state_dict()
     assert not state["exp_avg"].any() and state["step"] == 0
-    other = Learner(NETS, random_theta(NETS, seeds=S, first=50), config())
+    other = learner(NETS, random_theta(NETS, seeds=S, first=50), config())
     other.load_state_dict({name: array.copy() for name, array in state.items()})
     fresh.update(drawn)
     other.update(drawn)
@@ -225,7 +220,7 @@ def test_state_dict_before_the_first_update():
 def test_one_block_of_updates_is_many_single_ones():
     drawn, theta = batch(4), random_theta(NETS, seeds=S)
     block, _ = learned(config(), drawn, theta)
-    single = Learner(NETS, theta.clone(), config())
+    single = learner(NETS, theta.clone(), config())
     for u in range(4):
         single.update(Batch(*(field[u : u + 1] for field in drawn)))
     assert single.step == 4
@@ -241,8 +236,8 @@ def test_decaying_weights_end_at_zero():
     for weights in drawn[5:]:
         weights[:] = 0.0
     settings = config(steps=4000, checkpoints=(0,), learning_rate=1e-3, weight_decay=1e-4)
-    learner, _ = learned(settings, drawn, random_theta(NETS, seeds=1))
-    state = learner.state_dict()
+    made, _ = learned(settings, drawn, random_theta(NETS, seeds=1))
+    state = made.state_dict()
     for name in ("theta", "exp_avg", "exp_avg_sq"):
         sizes = np.abs(state[name])
         assert not ((sizes > 0) & (sizes < np.finfo(np.float32).tiny)).any(), name

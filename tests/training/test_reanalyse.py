@@ -1,11 +1,14 @@
 """Are exactly the chosen positions searched again, and are both of their targets fresh?"""
 
+from functools import partial
+
 import numpy as np
 import pytest
 
 from muzero_probe.config import SearchConfig
-from muzero_probe.models import LearnedModel
-from muzero_probe.search.mcts import search, visit_policy
+from muzero_probe.engine import learned_model
+from muzero_probe.search.mcts import search
+from muzero_probe.search.policies import visit_policy
 from muzero_probe.training.reanalyse import chosen, reanalyse
 from muzero_probe.training.replay import Replay
 from tests.doubles import random_nets, random_theta, tiny_training
@@ -64,7 +67,8 @@ def test_chosen_positions_are_spread_evenly():
 
 
 def run(replay: Replay, positions: np.ndarray, fraction: float, first: int = 0) -> tuple[int, int]:
-    return reanalyse(NETS, THETA, replay, positions, SEARCH, streams(), first=first, fraction=fraction)
+    model = partial(learned_model, NETS, THETA)
+    return reanalyse(model, replay, positions, SEARCH, streams(), first=first, fraction=fraction)
 
 
 def targets(replay: Replay, positions: np.ndarray):
@@ -116,7 +120,7 @@ def test_results_are_those_of_a_fresh_search(fraction: float):
         order = sorted(wanted)
         made += len(order)
         noise = rng.dirichlet(np.full(A, SEARCH.dirichlet_alpha), len(order))
-        model = LearnedModel(NETS, THETA, np.full(len(order), s))
+        model = learned_model(NETS, THETA, np.full(len(order), s))
         result = search(model, replay.frames.newest[s].reshape(-1, 2)[order], SEARCH, noise=noise)
         before_values[s].reshape(-1)[order] = result.values
         before_policies[s].reshape(-1, A)[order] = visit_policy(result.visits, 1.0)
@@ -141,6 +145,8 @@ def test_a_seed_is_reanalysed_alike_alone():
     alone.frames.newest = alone.frames.newest[[1]]
     for name in ("actions", "rewards", "terminated", "final", "policies", "values", "weights"):
         setattr(alone, name, getattr(alone, name)[[1]])
-    reanalyse(NETS, THETA[[1]], alone, positions[[1]], SEARCH, streams()[1:], first=0, fraction=0.5)
+    reanalyse(
+        partial(learned_model, NETS, THETA[[1]]), alone, positions[[1]], SEARCH, streams()[1:], first=0, fraction=0.5
+    )
     assert np.array_equal(alone.values[0], together.values[1])
     assert np.array_equal(alone.policies[0], together.policies[1])

@@ -1,45 +1,61 @@
 """Is a seed the same agent in any population, and a resumed run the same as one without a break?"""
 
 import json
-from typing import Any
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
 
-from muzero_probe import envs, threads
+from muzero_probe import threads
 from muzero_probe.config import Config, ImageNetsConfig, NetsConfig, ResidualNetsConfig, SearchConfig
 from muzero_probe.cpu import updates
-from muzero_probe.models import LearnedModel
+from muzero_probe.engine import learned_model
+from muzero_probe.envs import Environment
+from muzero_probe.envs.breakout import Breakout
+from muzero_probe.envs.cartpole import CartPole
+from muzero_probe.envs.lunar_lander import lunar_lander
+from muzero_probe.envs.minatar import MinAtarBreakout as MinAtar
+from muzero_probe.envs.planted import bandit, chain
 from muzero_probe.nets.layers import initial_vector
 from muzero_probe.randomness import stream
 from muzero_probe.training.trainer import Metrics, Reached, Trainer
-from tests.doubles import tiny_training, treadmill
+from tests.doubles import random_nets, tiny_training, treadmill
 
 SEEDS = [0, 3, 11]
-NETS = {  # where vectors do not do
-    "minatar": ImageNetsConfig(latent=16, hidden=16),
-    "breakout-48-40": ResidualNetsConfig(channels=16, head_planes=8, value_low=-5, value_high=5),
+
+
+class Task(NamedTuple):
+    make: Callable[[], Environment]
+    nets: Any = NetsConfig(latent=16, hidden=16)
+
+
+# both kinds of end, terminations only, time limits only; states that are objects; each kind of nets
+TASKS = {
+    "cartpole": Task(CartPole),
+    "chain": Task(chain),
+    "treadmill": Task(treadmill),
+    "lunar lander": Task(lunar_lander),
+    "minatar": Task(MinAtar, ImageNetsConfig(latent=16, hidden=16)),
+    "breakout": Task(
+        partial(Breakout, side=48, time_limit=40),
+        ResidualNetsConfig(channels=16, head_planes=8, value_low=-5, value_high=5),
+    ),
 }
+of_every_task = pytest.mark.parametrize("task", TASKS)
 
 
-def config(environment: str = "cartpole", **changes: Any) -> Config:
-    return Config(
-        environment=environment,
-        nets=NETS.get(environment, NetsConfig(latent=16, hidden=16)),
-        search=SearchConfig(simulations=4, discount=0.97),
-        training=tiny_training(**changes),
-    )
+def started(task: str = "cartpole", seeds: list[int] = SEEDS, **changes: Any) -> Trainer:
+    make, nets = TASKS[task]
+    search = SearchConfig(simulations=4, discount=0.97)
+    return Trainer(Config(nets=nets, search=search, training=tiny_training(**changes)), make(), seeds)
 
 
-@pytest.fixture(params=["cartpole", "chain-5", "treadmill", "lunar_lander", *NETS])
-def environment(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Both kinds of end, terminations only, time limits only; states that are objects; each kind of nets."""
-    monkeypatch.setitem(envs._BUILDERS, "treadmill", treadmill)
-    return request.param
-
-
-def finished(settings: Config, seeds: list[int] = SEEDS) -> tuple[Trainer, list[Reached | Metrics]]:
-    trainer = Trainer(settings, seeds)
+def finished(
+    task: str = "cartpole", seeds: list[int] = SEEDS, **changes: Any
+) -> tuple[Trainer, list[Reached | Metrics]]:
+    trainer = started(task, seeds, **changes)
     return trainer, list(trainer.run(metrics_every=10))
 
 
@@ -53,18 +69,17 @@ def assert_equal(a: dict[str, np.ndarray], b: dict[str, np.ndarray]) -> None:
         assert np.array_equal(a[name], b[name], equal_nan=True), name
 
 
-def test_a_seed_is_the_same_agent_alone_and_in_a_population(environment: str):
+@of_every_task
+def test_a_seed_is_the_same_agent_alone_and_in_a_population(task: str):
     """Bit for bit, searches and updates included."""
-    settings = config(environment)
-    together, _ = finished(settings)
-    alone, _ = finished(settings, [3])
+    together, _ = finished(task)
+    alone, _ = finished(task, [3])
+    E = alone.config.training.environments
     for name, array in arrays(alone).items():
         if name == "actor.states":  # bytes of all seeds
-            E = settings.training.environments
             states = together.env.from_bytes(arrays(together)[name].tobytes())
             assert together.env.to_bytes(states[E : 2 * E]) == array.tobytes()
         elif name.startswith("actor."):
-            E = settings.training.environments
             assert np.array_equal(array, arrays(together)[name][E : 2 * E]), name
         elif array.ndim == 0:
             assert array == arrays(together)[name]
@@ -77,7 +92,7 @@ def test_a_seed_is_the_same_agent_alone_and_in_a_population(environment: str):
 
 
 def test_initial_weights_are_the_seed_s_own():
-    trainer = Trainer(config(), SEEDS)
+    trainer = started()
     for index, seed in enumerate(SEEDS):
         vector = initial_vector(trainer.nets.layout, stream(seed, "weights"))
         assert np.array_equal(trainer.learner.theta[index], vector)
@@ -85,9 +100,10 @@ def test_initial_weights_are_the_seed_s_own():
             assert np.array_equal(array, trainer.nets.layout.arrays(vector)[name])
 
 
-def test_two_runs_are_equal(environment: str):
-    a, told_a = finished(config(environment))
-    b, told_b = finished(config(environment))
+@of_every_task
+def test_two_runs_are_equal(task: str):
+    a, told_a = finished(task)
+    b, told_b = finished(task)
     assert_equal(arrays(a), arrays(b))
     for x, y in zip(told_a, told_b, strict=True):
         assert type(x) is type(y) and x.step == y.step
@@ -99,21 +115,21 @@ def test_the_number_of_threads_does_not_matter(restored_threads: None):
     results = []
     for count in (1, 2):
         threads.configure(count)
-        results.append(arrays(finished(config())[0]))
+        results.append(arrays(finished()[0]))
     assert_equal(*results)
 
 
 def test_seeds_differ():
-    trainer, _ = finished(config())
+    trainer, _ = finished()
     theta = trainer.learner.theta
     assert (theta[0] != theta[1]).float().mean() > 0.99
 
 
+@of_every_task
 @pytest.mark.parametrize("pause", [1, 2])
-def test_a_resumed_run_equals_one_without_a_break(environment: str, pause: int):
-    settings = config(environment)
-    straight, told = finished(settings)
-    trainer = Trainer(settings, SEEDS)
+def test_a_resumed_run_equals_one_without_a_break(task: str, pause: int):
+    straight, told = finished(task)
+    trainer = started(task)
     before = []
     for event in trainer.run(metrics_every=10):
         before.append(event)
@@ -121,9 +137,9 @@ def test_a_resumed_run_equals_one_without_a_break(environment: str, pause: int):
             break
     saved, meta = trainer.state_dict()
     saved = {name: array.copy() for name, array in saved.items()}
-    resumed = Trainer(settings, SEEDS)
+    resumed = started(task)
     resumed.load_state_dict(saved, json.loads(json.dumps(meta)))
-    assert 0 < resumed.step == trainer.step < settings.training.steps
+    assert 0 < resumed.step == trainer.step < trainer.config.training.steps
     after = list(resumed.run(metrics_every=10))
     assert_equal(arrays(straight), arrays(resumed))
     assert straight.state_dict()[1] == resumed.state_dict()[1]
@@ -137,8 +153,7 @@ def test_a_resumed_run_equals_one_without_a_break(environment: str, pause: int):
 
 @pytest.mark.parametrize(("checkpoints", "rate"), [((0, 7, 20, 30), 1.5), ((1, 2, 29), 4.0), ((30,), 0.3), ((), 1.5)])
 def test_checkpoints_are_exactly_the_chosen_steps(checkpoints: tuple[int, ...], rate: float):
-    settings = config("chain-5", checkpoints=checkpoints, updates_per_environment_step=rate)
-    trainer = Trainer(settings, [3])
+    trainer = started("chain", [3], checkpoints=checkpoints, updates_per_environment_step=rate)
     reached, weights = [], []
     for event in trainer.run():
         if isinstance(event, Reached):
@@ -151,15 +166,14 @@ def test_checkpoints_are_exactly_the_chosen_steps(checkpoints: tuple[int, ...], 
 
 
 def test_where_checkpoints_are_taken_changes_nothing():
-    some, _ = finished(config("chain-5"))
-    others, _ = finished(config("chain-5", checkpoints=(1, 2, 3, 28)))
+    some, _ = finished("chain")
+    others, _ = finished("chain", checkpoints=(1, 2, 3, 28))
     assert_equal(arrays(some), arrays(others))
 
 
 def test_updates_keep_their_ratio_to_environment_steps():
     """As many per environment step as were asked for, once the warm-up is over, rounded down to a slot."""
-    settings = config("chain-5", steps=60, updates_per_environment_step=0.7)
-    trainer = Trainer(settings, SEEDS)
+    trainer = started("chain", steps=60, updates_per_environment_step=0.7)
     steps = []
     for event in trainer.run(metrics_every=1):
         if isinstance(event, Metrics):
@@ -172,7 +186,7 @@ def test_updates_keep_their_ratio_to_environment_steps():
 
 @pytest.mark.parametrize("fraction", [0.0, 0.1, 0.25, 1.0])
 def test_the_reanalysed_fraction_is_what_was_asked_for(fraction: float):
-    trainer, told = finished(config("chain-5", reanalyse_fraction=fraction))
+    trainer, told = finished("chain", reanalyse_fraction=fraction)
     assert trainer.fresh == len(SEEDS) * int(30 * 8 * fraction + 1e-9)
     metrics = [event for event in told if isinstance(event, Metrics)]
     assert metrics[-1].shared["reanalysed_fraction"] == pytest.approx(fraction, abs=1e-12)
@@ -181,8 +195,7 @@ def test_the_reanalysed_fraction_is_what_was_asked_for(fraction: float):
 
 def test_schedules_are_followed(monkeypatch: pytest.MonkeyPatch):
     """Temperature, beta and learning rate are those of the step that they are used at."""
-    settings = config("chain-5", steps=40, checkpoints=(0,), updates_per_environment_step=1.0)
-    trainer = Trainer(settings, [0])
+    trainer = started("chain", [0], steps=40, checkpoints=(0,), updates_per_environment_step=1.0)
     temperatures, betas, rates = [], [], []
     act, sample = trainer.actor.act, trainer.replay.sample
 
@@ -199,7 +212,7 @@ def test_schedules_are_followed(monkeypatch: pytest.MonkeyPatch):
     update = updates.update
 
     def updating(*arguments: Any) -> None:
-        rates.extend(arguments[3])
+        rates.extend(arguments[2].rates)
         update(*arguments)
 
     monkeypatch.setattr(updates, "update", updating)
@@ -211,8 +224,7 @@ def test_schedules_are_followed(monkeypatch: pytest.MonkeyPatch):
 
 
 def test_metrics_are_means_since_the_last():
-    settings = config("treadmill", steps=40)
-    trainer = Trainer(Config(**{**vars(settings), "environment": "chain-5"}), SEEDS)
+    trainer = started("chain", steps=40)
     told = [event for event in trainer.run(metrics_every=15) if isinstance(event, Metrics)]
     assert [event.step >= 15 for event in told] == [True] * len(told) and told[-1].step == 40
     for event in told:
@@ -225,8 +237,7 @@ def test_metrics_are_means_since_the_last():
 
 
 def test_a_seed_that_diverges_harms_no_other():
-    settings = config("chain-5")
-    healthy, spoiled = Trainer(settings, SEEDS), Trainer(settings, SEEDS)
+    healthy, spoiled = started("chain"), started("chain")
     spoiled.learner.theta[0] = np.nan
     list(healthy.run())
     told = [event for event in spoiled.run(metrics_every=1) if isinstance(event, Metrics)]
@@ -239,13 +250,26 @@ def test_a_seed_that_diverges_harms_no_other():
 @pytest.mark.parametrize("seeds", [[], [-1, 2], [1, 1]])
 def test_impossible_seeds_are_refused(seeds: list[int]):
     with pytest.raises(ValueError, match="must be distinct, 0 or above, and at least one"):
-        Trainer(config("chain-5"), seeds)
+        started("chain", seeds)
+
+
+def test_nets_of_one_s_own_are_trained():
+    env, training = CartPole(), tiny_training()
+    nets = random_nets(observation=4, actions=2, latent=8, hidden=24, value=(0, 20))
+    trainer = Trainer(Config(training=training), env, [3], nets=nets)
+    assert trainer.nets is nets
+    before = trainer.learner.theta.clone()
+    assert before.shape == (1, nets.layout.size)
+    list(trainer.run())
+    assert (trainer.learner.theta != before).float().mean() > 0.9
+    usual = Trainer(Config(nets=NetsConfig(latent=8, hidden=24), training=training), env, [3])
+    list(usual.run())
+    assert_equal(arrays(trainer), arrays(usual))
 
 
 def test_a_population_learns():
     """Enough updates to know the bandit's best arm, so that all parts together do what they are for."""
     settings = Config(
-        environment="bandit-3",
         nets=NetsConfig(latent=16, hidden=16, value_low=-3, value_high=3, reward_low=-3, reward_high=3),
         search=SearchConfig(simulations=50, discount=0.95),
         training=tiny_training(
@@ -253,13 +277,13 @@ def test_a_population_learns():
             learning_rate=1e-2, learning_rate_end=1e-3,
         ),
     )  # fmt: skip
-    trainer = Trainer(settings, [0, 2])
+    trainer = Trainer(settings, bandit(), [0, 2])
     told = [event for event in trainer.run(metrics_every=100) if isinstance(event, Metrics)]
     first, last = told[0].values["return_mean"], told[-1].values["return_mean"]
     assert (first < 1.5).all() and (last > 1.8).all()  # arms pay 1, 0, 2
-    model = LearnedModel(trainer.nets, trainer.learner.theta, np.array([0, 1]))
+    model = learned_model(trainer.nets, trainer.learner.theta, np.array([0, 1]))
     root = model.root(trainer.env.observe(np.zeros(2, int)))
-    assert (root.logits.argmax(1) == 2).all()
+    assert (root.prior_logits.argmax(1) == 2).all()
     for arm, paid in enumerate((1.0, 0.0, 2.0)):
         step = model.step(root.states, np.full(2, arm))
         np.testing.assert_allclose(step.rewards, paid, atol=0.15)

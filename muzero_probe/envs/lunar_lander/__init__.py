@@ -1,7 +1,7 @@
 """Where does the lander go, and what does it earn?
 
 Gymnasium's `LunarLander-v3` with the engines' dispersion removed (both random numbers of a step are 0) and
-no wind: the deterministic variant of the study. Terrain and initial force stay random at reset.
+no wind (docs/protocol.md, Environments). Terrain and initial force stay random at reset.
 
 `DeterministicLunarLander` is Gymnasium's own class. `LunarLander` answers T(s, a) and R(s, a) from any
 state: it puts images of Box2D worlds back (`image`), and between them runs Gymnasium's step compiled
@@ -61,7 +61,6 @@ class DeterministicLunarLander(original.LunarLander):
     """
 
     def __init__(self, render_mode: str | None = None, *, dispersion: bool = False, flat_terrain: bool = False) -> None:
-        """See the class."""
         super().__init__(render_mode=render_mode)
         EzPickle.__init__(self, render_mode, dispersion=dispersion, flat_terrain=flat_terrain)
         self._dispersion = dispersion
@@ -77,7 +76,7 @@ class DeterministicLunarLander(original.LunarLander):
         self._np_random = value
 
 
-class State:
+class FlightState:
     """One state of a flight.
 
     Attributes:
@@ -92,7 +91,6 @@ class State:
     __slots__ = ("flight", "lines", "number", "observation", "past", "terminated")
 
     def __init__(self, flight: "_Flight", number: int, lines: np.ndarray, past: Any, observation: np.ndarray) -> None:
-        """See the class."""
         self.flight = flight
         self.number = number
         self.lines = lines
@@ -130,9 +128,9 @@ class _Flight:
         self.lock = threading.Lock()  # rows of one flight may meet in several threads
         self.count = 0
         self.now: int | None = 0
-        self.start = State(self, 0, np.empty((0, 9), np.int64), None, observation)
+        self.start = FlightState(self, 0, np.empty((0, 9), np.int64), None, observation)
 
-    def follow(self, state: State, actions: list[int], rewards: np.ndarray) -> State:
+    def follow(self, state: FlightState, actions: list[int], rewards: np.ndarray) -> FlightState:
         """Takes actions from a non-terminal state, to their end or to a termination.
 
         rewards [T] float32 receives what they earn. Returns the last state.
@@ -149,11 +147,11 @@ class _Flight:
         past = state.past
         for action in actions[:taken]:
             past = (past, action)
-        following = State(self, number, lines, past, observation)
-        following.terminated = terminated
-        return following
+        successor = FlightState(self, number, lines, past, observation)
+        successor.terminated = terminated
+        return successor
 
-    def roll(self, state: State, plan: np.ndarray, rewards: np.ndarray) -> int:
+    def roll(self, state: FlightState, plan: np.ndarray, rewards: np.ndarray) -> int:
         """Follows a plan [T] int64 from a non-terminal state; returns the number of steps until a termination."""
         with self.lock:
             taken, _, _ = physics.follow(
@@ -166,7 +164,7 @@ class _Flight:
 class LunarLander(Environment):
     """Deterministic Lunar Lander, from any state.
 
-    States are object arrays `[B]` of `State`. An episode's states share one world; memory per state is the
+    States are object arrays `[B]` of `FlightState`. An episode's states share one world; memory per state is the
     difference to the start of its episode, 1 to 4 KiB. Rewards and observations are Gymnasium's, in float32.
 
     Args:
@@ -181,7 +179,6 @@ class LunarLander(Environment):
     time_limit = TIME_LIMIT
 
     def __init__(self, *, flat_terrain: bool = False) -> None:
-        """See the class."""
         prove()
         self.name = _name(flat_terrain)
         self._flat = flat_terrain
@@ -231,7 +228,7 @@ class LunarLander(Environment):
         return rewards, alive
 
     def _check_states(self, states: np.ndarray) -> np.ndarray:
-        for state in self._check_objects(states, State):
+        for state in self._check_objects(states, FlightState):
             if state.flight.flat != self._flat:
                 raise self._error(f"states must be of its own ground, got one of {_name(state.flight.flat)}")
         return states
@@ -259,7 +256,6 @@ class ReplayedLunarLander(Replayed):
     """The same states by replay of their prefixes: slow, right with any build of Box2D, and the oracle."""
 
     def __init__(self, *, flat_terrain: bool = False) -> None:
-        """See the class."""
         super().__init__(GYM_ID, build=lambda: DeterministicLunarLander(flat_terrain=flat_terrain))
         self.name = _name(flat_terrain)
         self.time_limit = TIME_LIMIT
@@ -314,7 +310,7 @@ def prove() -> None:
             _agree(state, got[end - t - 1], shown[end], earned[end - 1], terminated and end == len(actions))
 
 
-def _agree(state: State, reward: Any, observation: Any, true_reward: Any, terminated: bool) -> None:
+def _agree(state: FlightState, reward: Any, observation: Any, true_reward: Any, terminated: bool) -> None:
     same = np.array_equal(state.observation, observation) and reward == true_reward
     if not same or state.terminated != terminated:
         raise LayoutError("states put back, or the compiled step, do not equal Gymnasium's here")

@@ -54,7 +54,6 @@ class Memory:
     """
 
     def __init__(self, world: Box2D.b2World, record: np.ndarray) -> None:
-        """See the class."""
         self.world = address(world)
         tail = self.world + TAIL
         self._check(world, tail)

@@ -173,7 +173,7 @@ class Machine(NamedTuple):
     world: int  # its address
     record: np.ndarray  # [9] int64
     helipad: float  # height of the pad
-    addresses: np.ndarray  # this and the following: a `image.Memory`
+    addresses: np.ndarray  # this and the next ones: an `image.Memory`
     lengths: np.ndarray
     base: np.ndarray
     expected: np.ndarray

@@ -1,0 +1,70 @@
+"""Which questions are there? Every module of `analyses` that defines `measure` is one.
+
+Such a module has its `Settings` (a frozen dataclass), its `COLUMNS`, the number of its `FIGURE`, and
+`measure(agents, settings, inputs)`, which returns a row per seed and setting. It may also say
+
+    BANK = True                   it is measured in states of the agents' own policy
+    EVERY_CHECKPOINT = True       it compares the agents of all checkpoints, at least two
+    measure_once(agents, settings)    what owes nothing to the checkpoint, measured once for all of them
+"""
+
+import importlib
+import pkgutil
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, make_dataclass
+from functools import cache
+from types import ModuleType
+from typing import Any
+
+import analyses
+from analyses.harness.settings import Bank
+
+
+@cache
+def questions() -> dict[str, ModuleType]:
+    """Returns the modules that measure, by name, in the order of their figures."""
+    names = [module.name for module in pkgutil.iter_modules(analyses.__path__) if not module.ispkg]
+    modules = {name: importlib.import_module(f"analyses.{name}") for name in names if not name.startswith("_")}
+    asking = {name: module for name, module in modules.items() if hasattr(module, "measure")}
+    return dict(sorted(asking.items(), key=lambda item: (item[1].FIGURE, item[0])))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shared:
+    """What all analyses of an agent share."""
+
+    shard: int = 5
+    """Seeds measured together; no number depends on it."""
+    bank: Bank = field(default_factory=Bank)
+
+    def __post_init__(self) -> None:
+        if self.shard < 1:
+            raise ValueError(f"shard is {self.shard}, at least 1 is needed")
+
+
+@cache
+def settings_type() -> Any:
+    """Returns the dataclass of all settings: `Shared`, and those of every question under its name."""
+    sections = [(name, module.Settings, field(default_factory=module.Settings)) for name, module in questions().items()]
+    made = make_dataclass("Settings", sections, bases=(Shared,), frozen=True, kw_only=True)
+    made.__doc__ = "All analyses of one agent."
+    return made
+
+
+def settings(given: Mapping[str, Any]) -> Any:
+    """Returns the settings that an agent's file names, defaults elsewhere.
+
+    Raises:
+        ValueError: if a name is unknown, or a value impossible.
+    """
+    kind = settings_type()
+    types: dict[str, Any] = {f.name: f.type for f in fields(kind)}
+    values: dict[str, Any] = {}
+    for name, value in given.items():
+        if name not in types:
+            raise ValueError(f"settings of {name!r} are unknown, there are {', '.join(types)}")
+        try:
+            values[name] = value if isinstance(value, types[name]) else types[name](**value)
+        except TypeError as error:
+            raise ValueError(f"settings of {name}: {str(error).partition(') ')[2] or error}") from None
+    return kind(**values)

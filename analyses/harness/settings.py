@@ -1,0 +1,54 @@
+"""What all analyses are measured with: their own settings, the bank that they share, and how work is cut.
+
+The paper states no numbers of states, episodes, checkpoints or simulation budgets; these are ours, chosen so
+that a profile's analyses take about as long as a part of its training, and the standard error over seeds
+stays small against the effects. An agent's file holds what differs.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bank:
+    """The states shared by all analyses of a checkpoint: drawn from episodes of its own pi_MuZero."""
+
+    episodes: int = 10
+    """Episodes per seed."""
+    states: int = 50
+    """States per seed; early agents have short episodes and visit fewer."""
+
+    def __post_init__(self) -> None:
+        at_least_one(self, "bank", "episodes", "states")
+
+
+def at_least_one(settings: object, section: str, *names: str) -> None:
+    """Refuses values below 1.
+
+    Raises:
+        ValueError: in one line.
+    """
+    for name in names:
+        if getattr(settings, name) < 1:
+            raise ValueError(f"{section}.{name} is {getattr(settings, name)}, at least 1 is needed")
+
+
+def check_samples(section: str, samples: int) -> None:
+    """Refuses a number of samples that has no standard error.
+
+    Raises:
+        ValueError: in one line.
+    """
+    if samples != 0 and samples < 2:
+        raise ValueError(f"{section}.samples is {samples}, it must be 0 (exact) or at least 2 (for a standard error)")
+
+
+def check_ascending(name: str, values: tuple[int, ...], *, least: int, empty: bool = True) -> None:
+    """Refuses values that do not ascend, are too small, or are none.
+
+    Raises:
+        ValueError: in one line.
+    """
+    if not values and empty:
+        return
+    if not values or values[0] < least or list(values) != sorted(set(values)):
+        raise ValueError(f"{name} is {values}: one or more values are needed, ascending, none below {least}")

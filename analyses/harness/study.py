@@ -1,0 +1,234 @@
+"""From a population and settings to one table: which units an analysis needs, and how they are joined."""
+
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from rich.console import Console
+from safetensors.numpy import save
+
+from analyses import tables
+from analyses.harness import banks, keys, units
+from analyses.harness.agents import Inputs
+from analyses.harness.population import Population
+from analyses.harness.registry import questions
+from analyses.harness.units import Unit
+from analyses.tables import Column
+from muzero_probe.provenance import commit, versions
+
+COMMON = {
+    "agent": Column("word", "", "agent"),
+    "profile": Column("word", "", "size of the study"),
+    "seed": Column("int", "", "trained seed, or number of the repetition"),
+    "repeats": Column("word", "", "what a seed repeats: a trained agent, or the measurement of a single one"),
+    "step": Column("int", "updates", "training step of the model"),
+}
+SELECTING = ("step", "steps", "seeds")  # settings that say what is measured, and do not change what comes out
+
+
+def why_not(name: str, population: Population) -> str | None:
+    """Returns why an analysis does not apply to a population; None where it does."""
+    if getattr(questions()[name], "EVERY_CHECKPOINT", False) and len(population.steps) < 2:
+        return f"{name} compares checkpoints, and {population.name} has one"
+    return None
+
+
+def run(
+    name: str,
+    population: Population,
+    settings: Any,
+    *,
+    folder: Path,
+    cache: Path,
+    jobs: int,
+    device: str,
+    console: Console,
+) -> Path:
+    """Makes one table.
+
+    Args:
+        name: of the analysis.
+        population: whom it measures.
+        settings: of all analyses, see `registry.settings`.
+        folder: root of the tables.
+        cache: where units are kept.
+        jobs: units measured at a time.
+        device: torch device of the nets.
+        console: shows progress.
+
+    Returns:
+        The table's path.
+
+    Raises:
+        PopulationError: if the population lacks a step that the settings name.
+    """
+    question = questions()[name]
+    chosen = getattr(settings, name)
+    wanted = getattr(chosen, "steps", ())
+    if getattr(chosen, "step", None) is not None:
+        wanted = (chosen.step,)
+    elif hasattr(chosen, "step"):
+        wanted = population.steps[-1:]
+    cells = [
+        (seeds, step)
+        for step in population.select(tuple(wanted), name)
+        for seeds in population.shards(settings.shard, getattr(chosen, "seeds", 0))
+    ]
+    work = Work(population, cache, device)
+    bank = {}
+    if getattr(question, "BANK", False):
+        bank = {cell: work.bank(settings.bank, *cell) for cell in cells}
+        units.complete(list(bank.values()), jobs=jobs, console=console)
+    once = {}
+    if hasattr(question, "measure_once"):
+        once = {seeds: work.once(name, question, chosen, seeds) for seeds, _ in cells}
+        units.complete(list(once.values()), jobs=jobs, console=console)
+    asked = [work.unit(name, question, chosen, *cell, bank.get(cell), once.get(cell[0])) for cell in cells]
+    units.complete(asked, jobs=jobs, console=console)
+    kept = [tables.read(unit.path) for unit in asked]
+    columns = {**COMMON, **question.COLUMNS}
+    rows = pd.concat([table.loc[:, list(columns)] for table in kept], ignore_index=True)
+    rows = rows.sort_values([name for name, column in columns.items() if column.kind != "float"], kind="stable")
+    path = folder / population.profile / population.name / f"{name}.csv"
+    made = {
+        "analysis": name,
+        "agent": population.name,
+        "title": population.title,
+        "profile": population.profile,
+        "repeats": population.repeats,
+        "seeds": sorted({seed for seeds, _ in cells for seed in seeds}),
+        "settings": vars(chosen),
+        "bank": vars(settings.bank) if bank else None,
+        **population.provenance(),
+        "commit": commit(),
+        "measured_at": sorted({table.attrs["provenance"]["commit"] for table in kept}),
+        "versions": versions(),
+    }
+    tables.write(path, rows, columns, made)
+    return path
+
+
+class Work:
+    """Makes the units of one population on one device."""
+
+    def __init__(self, population: Population, cache: Path, device: str) -> None:
+        """Gathers what all units depend on."""
+        self.population = population
+        self.cache = cache
+        self.device = device
+        self.depends = {**population.depends(device), "versions": keys.versions()}
+
+    def bank(self, settings: Any, seeds: tuple[int, ...], step: int) -> Unit:
+        """The banks of some seeds at one step."""
+        return Unit(
+            name="banks",
+            label=self._label(seeds, f"{step:08d}"),
+            measure=partial(_bank, self.population, seeds, step, self.device, vars(settings)),
+            depends=(vars(settings), self._of("analyses.harness.banks"), self._digests(seeds, (step,)), seeds, step),
+            folder=self.cache,
+            write=_write_bank,
+            suffix=".safetensors",
+        )
+
+    def once(self, name: str, question: ModuleType, settings: Any, seeds: tuple[int, ...]) -> Unit:
+        """What some seeds measure for all checkpoints."""
+        columns = {"seed": COMMON["seed"], **question.COLUMNS}
+        return Unit(
+            name=name,
+            label=self._label(seeds, "once"),
+            measure=partial(_once, self.population, name, settings, seeds, self.device),
+            depends=(self._settings(settings), self._of(f"analyses.{name}"), "once", seeds),
+            folder=self.cache,
+            write=partial(_write_rows, columns),
+            suffix=".csv",
+        )
+
+    def unit(
+        self,
+        name: str,
+        question: ModuleType,
+        settings: Any,
+        seeds: tuple[int, ...],
+        step: int,
+        bank: Unit | None,
+        once: Unit | None,
+    ) -> Unit:
+        """Some seeds at one step."""
+        every = getattr(question, "EVERY_CHECKPOINT", False)
+        read = [unit.path for unit in (bank, once) if unit]
+        return Unit(
+            name=name,
+            label=self._label(seeds, f"{step:08d}"),
+            measure=partial(
+                _measure, self.population, name, settings, seeds, step, self.device,
+                bank and bank.path, once and once.path,
+            ),
+            depends=(
+                self._settings(settings),
+                self._of(f"analyses.{name}"),
+                self._digests(seeds, self.population.steps if every else (step,)),
+                seeds,
+                step,
+                [path.name for path in read],
+            ),
+            folder=self.cache,
+            write=partial(_write_rows, {**COMMON, **question.COLUMNS}),
+            suffix=".csv",
+        )  # fmt: skip
+
+    def _label(self, seeds: tuple[int, ...], what: str) -> str:
+        p = self.population
+        return f"{p.profile}_{p.name}_{seeds[0]:03d}-{seeds[-1]:03d}_{what}"
+
+    def _settings(self, settings: Any) -> dict[str, Any]:
+        return {name: value for name, value in vars(settings).items() if name not in SELECTING}
+
+    def _of(self, module: str) -> list[Any]:
+        """Code and circumstances that a module's numbers depend on."""
+        return [keys.source_hash([module, *self.population.sources()]), self.depends]
+
+    def _digests(self, seeds: tuple[int, ...], steps: tuple[int, ...]) -> list[str]:
+        return [self.population.digest(seed, step) for seed in seeds for step in steps]
+
+
+def _bank(
+    population: Population, seeds: tuple[int, ...], step: int, device: str, settings: Mapping[str, int]
+) -> dict[str, np.ndarray]:
+    return banks.measure(population.agents(seeds, step, device), **settings)
+
+
+def _write_bank(path: Path, found: dict[str, np.ndarray]) -> None:
+    tables.replace(path, save(found))
+
+
+def _once(population: Population, name: str, settings: Any, seeds: tuple[int, ...], device: str) -> Any:
+    return questions()[name].measure_once(population.agents(seeds, population.steps[0], device), settings)
+
+
+def _measure(
+    population: Population,
+    name: str,
+    settings: Any,
+    seeds: tuple[int, ...],
+    step: int,
+    device: str,
+    bank: Path | None,
+    once: Path | None,
+) -> pd.DataFrame:
+    question = questions()[name]
+    every = population.steps if getattr(question, "EVERY_CHECKPOINT", False) else ()
+    inputs = Inputs(
+        bank=bank,
+        checkpoints={other: population.agents(seeds, other, device) for other in every},
+        once=tables.read(once) if once else None,
+    )
+    rows = pd.DataFrame(question.measure(population.agents(seeds, step, device), settings, inputs))
+    return rows.assign(agent=population.name, profile=population.profile, repeats=population.repeats, step=step)
+
+
+def _write_rows(columns: Mapping[str, Column], path: Path, rows: Any) -> None:
+    tables.write(path, rows, columns, {"commit": commit(), "versions": versions()})

@@ -1,0 +1,63 @@
+"""Units of work: each (shard of seeds, checkpoint) of an analysis is measured once and kept on disk.
+
+A unit's file is named by a hash of all that its numbers depend on: see `Unit.depends`. An interrupted analysis goes on
+with the units that lack; a changed setting makes only the units that it touches anew.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import joblib
+from rich.console import Console
+from rich.progress import Progress
+
+from muzero_probe import threads
+
+
+@dataclass(frozen=True, kw_only=True)
+class Unit:
+    """One call of `measure`, and what its result depends on."""
+
+    name: str  # of the analysis
+    label: str  # for people: seeds and step
+    measure: Callable[[], Any]
+    depends: tuple[Any, ...]  # JSON values
+    folder: Path
+    write: Callable[[Path, Any], None]
+    suffix: str
+
+    @property
+    def path(self) -> Path:
+        """Where the result is kept."""
+        text = json.dumps([self.name, self.depends], sort_keys=True, default=list)
+        return self.folder / self.name / f"{self.label}_{hashlib.sha256(text.encode()).hexdigest()[:16]}{self.suffix}"
+
+
+def complete(units: Sequence[Unit], *, jobs: int, console: Console) -> None:
+    """Measures the units that are not on disk yet, `jobs` at a time, and keeps each as soon as it is done.
+
+    Raises:
+        ValueError: if jobs are below 1.
+    """
+    if jobs < 1:
+        raise ValueError(f"jobs is {jobs}, at least 1 is needed")
+    missing = [unit for unit in units if not unit.path.exists()]
+    if not missing:
+        return
+    share = max(1, threads.cores() // jobs)
+    tasks = (joblib.delayed(_measure)(unit, unit.path, share if jobs > 1 else None) for unit in missing)
+    # with one job everything runs here, on the whole pool
+    parallel = joblib.Parallel(n_jobs=jobs, return_as="generator_unordered")
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task(f"{missing[0].name}", total=len(units), completed=len(units) - len(missing))
+        for _ in parallel(tasks):
+            progress.advance(task)
+
+
+def _measure(unit: Unit, path: Path, share: int | None) -> None:
+    threads.configure(share)
+    unit.write(path, unit.measure())

@@ -1,0 +1,134 @@
+"""One reader and one writer of tables: a table and its provenance are one file, complete or not there at all.
+
+    # analysis: "returns"
+    # columns: {"seed": ["int", "", "..."], ...}          name -> type, unit, meaning
+    # ...                                                 further provenance, a JSON value a line
+    # digest: "..."                                       SHA-256 of all other lines
+    agent,profile,seed,...
+    cartpole,paper,0,...
+
+Elsewhere, `pandas.read_csv(path, comment="#")` reads such a file. Floats have six significant digits, a missing one is
+`nan`. A table is written under another name, flushed to the disk and renamed.
+"""
+
+import hashlib
+import io
+import json
+import os
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+DIGEST = "digest"
+
+
+class Column(NamedTuple):
+    """What a column holds."""
+
+    kind: str  # int | float | word
+    unit: str  # "" for words, counts and shares
+    meaning: str
+
+
+class TableError(ValueError):
+    """A table that cannot be used; one line that names it."""
+
+
+def write(
+    path: Path, rows: pd.DataFrame | Iterable[Mapping[str, Any]], columns: Mapping[str, Column], provenance: Any
+) -> None:
+    """Writes a table.
+
+    Args:
+        path: where.
+        rows: with the columns, in any order.
+        columns: of the file, in their order.
+        provenance: JSON values by name.
+
+    Raises:
+        TableError: if the rows have other columns, or a value is of another type than its column.
+    """
+    table = rows if isinstance(rows, pd.DataFrame) else pd.DataFrame(list(rows), columns=None)
+    if set(table.columns) != set(columns):
+        odd = sorted(set(table.columns) ^ set(columns))
+        raise TableError(f"{path}: columns {', '.join(odd)} are declared or measured, but not both")
+    table = table[list(columns)]
+    for name, column in columns.items():
+        found = table[name].dtype.kind
+        if found not in {"int": "iu", "float": "fiu", "word": "OU"}[column.kind] and len(table):
+            raise TableError(f"{path}: the column {name} must hold {column.kind}, it holds {table[name].dtype}")
+    head = {**provenance, "columns": columns}
+    lines = "".join(f"# {name}: {json.dumps(value)}\n" for name, value in head.items())
+    body = table.to_csv(index=False, float_format="%.6g", na_rep="nan", lineterminator="\n")
+    digest = hashlib.sha256((lines + body).encode()).hexdigest()
+    replace(path, f"{lines}# {DIGEST}: {json.dumps(digest)}\n{body}".encode())
+
+
+def read(path: Path, wanted: Sequence[str] = ()) -> pd.DataFrame:
+    """Reads a table, or the wanted columns of one; `attrs` has its "source" and its "provenance".
+
+    Raises:
+        TableError: if it is missing, cut, altered, no table, or lacks a column or rows.
+    """
+    try:
+        text = path.read_bytes().decode()
+    except FileNotFoundError:
+        raise TableError(f"there is no table {path}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise TableError(f"{path} cannot be read as a table: {' '.join(str(error).split())}") from None
+    head, digest, body = _parts(path, text)
+    if hashlib.sha256((head + body).encode()).hexdigest() != digest:
+        raise TableError(f"{path} was cut or altered, its digest does not match: make it again")
+    try:
+        provenance = dict(_entry(line) for line in head.splitlines())
+        columns = {name: Column(*entry) for name, entry in provenance.pop("columns").items()}
+        kinds: Any = {name: {"int": "int64", "float": "float64", "word": str}[c.kind] for name, c in columns.items()}
+        # words are words, "none" and "true" among them
+        gaps: Any = {name: ["nan"] for name, column in columns.items() if column.kind == "float"}
+        table = pd.read_csv(io.StringIO(body), dtype=kinds, keep_default_na=False, na_values=gaps)
+    except (ValueError, KeyError, TypeError) as error:
+        raise TableError(f"{path} is no table of this study: {' '.join(str(error).split())}") from None
+    table.attrs = {"source": str(path), "provenance": provenance, "columns": columns}
+    require(table, wanted)
+    return table.loc[:, list(wanted)] if wanted else table
+
+
+def require(table: pd.DataFrame, columns: Sequence[str]) -> None:
+    """Raises `TableError` unless the table has rows and all of these columns."""
+    missing = [column for column in columns if column not in table.columns]
+    source = table.attrs.get("source", "the table")
+    if missing:
+        raise TableError(f"{source} lacks the column{'s' * (len(missing) > 1)} {', '.join(missing)}")
+    if table.empty:
+        raise TableError(f"{source} has no rows")
+
+
+def replace(path: Path, content: bytes) -> None:
+    """Writes a file that appears complete or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _parts(path: Path, text: str) -> tuple[str, str, str]:
+    """Returns the lines before the digest's, the digest, and the rows."""
+    start = text.find(f"\n# {DIGEST}: ") + 1 if text.startswith("#") else 0
+    end = text.find("\n", start) + 1
+    if not start or not end:
+        raise TableError(f"{path} is no table of this study: it does not begin with its provenance")
+    return text[:start], text[start + len(DIGEST) + 4 : end].strip().strip('"'), text[end:]
+
+
+def _entry(line: str) -> tuple[str, Any]:
+    name, _, value = line.removeprefix("# ").partition(": ")
+    return name, json.loads(value)

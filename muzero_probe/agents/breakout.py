@@ -1,0 +1,131 @@
+"""ALE's Breakout, without sticky actions: EfficientZero's set-up of Atari without its additions.
+
+Ours, as in the other agents: Adam from 1e-3 to 1e-4 (SGD from 0.2 there), and a tenth of the positions searched
+again (99 of 100 there, on GPUs of their own).
+"""
+
+from typing import Any
+
+from muzero_probe.agents.card import Agent, Profile, replace
+from muzero_probe.config import ResidualNetsConfig, SearchConfig, TrainingConfig
+from muzero_probe.envs.base import Environment
+
+
+def environment(**parameters: Any) -> Environment:
+    """Loads the emulator, which no other agent needs."""
+    from muzero_probe.envs.breakout import Breakout
+
+    return Breakout(**parameters)
+
+
+def analyses(*steps: int, prior_effect: int, states: int, episodes: int) -> dict[str, Any]:
+    """What all sizes of the study share."""
+    return {
+        "bank": {"episodes": episodes, "states": states},
+        "returns": {"episodes": episodes},
+        "own_policy": {"states": states, "samples": 32},
+        "sequences": {"states": states, "length": 4, "steps": steps},  # study: 4^4 = 256 sequences
+        "cross_checkpoint": {"states": min(states, 8), "samples": 32},
+        "prior_effect": {"states": states, "step": prior_effect, "horizon": 32},  # study: planning horizon
+        # a simulation costs hundredths of a second in either model, a game up to 3,000 decisions
+        "planning": {"seeds": 5, "episodes": 1, "steps": steps[-1:], "horizon": 32, "budgets": (4, 16)},
+    }
+
+
+PAPER = Profile(
+    nets=ResidualNetsConfig(),
+    search=SearchConfig(discount=0.997**4, dirichlet_alpha=0.3),  # study; EfficientZero
+    training=TrainingConfig(
+        steps=500_000,  # study
+        checkpoints=(0, 1_000, 5_000, 10_000, 20_000, 50_000, 100_000, 200_000, 500_000),
+        batch_size=256,
+        unroll_steps=5,  # study
+        n_step=5,
+        environments=4,
+        updates_per_environment_step=1.0,  # EfficientZero: as many updates as steps
+        warmup_slots=500,  # 2,000 steps before the first update
+        replay_slots=25_000,  # 100,000 steps
+        priority_alpha=0.6,
+        value_weight=0.25,
+    ),
+    seeds=20,  # study
+    analyses=analyses(1_000, 10_000, 100_000, 500_000, prior_effect=10_000, states=50, episodes=20)
+    | {
+        "shard": 5,  # states of 40 KB: those of 20 episodes each take up to 13 GB
+        "planning": {"seeds": 5, "episodes": 1, "steps": (10_000, 500_000), "horizon": 32, "budgets": (4, 8, 16, 32)},
+    },
+)
+
+# What two cores do in an hour: a few seeds, screens of half the side, a quarter of the planes.
+# "Measured" here: seeds 1000 and 1001 for some 2,000 updates each.
+DESK = replace(
+    PAPER,
+    environment={"side": 48},
+    # h(99) is 9.1: more than any value, with rewards of 1 for a brick. Around 0, where training starts
+    nets=ResidualNetsConfig(channels=16, head_planes=8, value_low=-10, value_high=10, reward_low=-2, reward_high=2),
+    training={
+        "steps": 15_000,
+        "checkpoints": (0, 1_000, 2_000, 5_000, 10_000, 15_000),
+        "batch_size": 64,  # more and smaller updates in the same time
+        # EfficientZero has 5 and searches nearly all positions again; here, replay's values are old. Measured:
+        # one action is 65 and 70 % of all after 1,344 updates with 5 and two environment steps per update, at most
+        # 43 % until 1,600 with 15 and four
+        "n_step": 15,
+        # four environment steps per update: a search of 32 rows costs a fifth more than one of 4. Not tuned
+        "environments": 32,
+        "updates_per_environment_step": 0.25,
+        "warmup_slots": 63,  # 2,000 steps
+        "replay_slots": 2_000,  # all 62,000 steps
+        "reanalyse_fraction": 0.02,  # a search again costs as much as four positions of an update
+    },
+    seeds=4,
+    analyses=analyses(1_000, 15_000, prior_effect=5_000, states=16, episodes=5)
+    | {
+        "shard": 2,  # of four seeds: half for each of two cores
+        # games in which an agent does not serve take 3,000 decisions
+        "planning": {"episodes": 3, "steps": (1_000, 15_000), "horizon": 32, "budgets": (4,)},
+    },
+)
+
+QUICK = replace(
+    DESK,
+    training={"steps": 2_000, "checkpoints": (0, 500, 1_000, 2_000)},
+    seeds=2,
+    analyses=analyses(500, 2_000, prior_effect=1_000, states=6, episodes=2) | {"shard": 1},
+)
+
+# seconds; every part runs, nothing is learned
+TINY = replace(
+    DESK,
+    environment={"side": 48, "time_limit": 40},
+    nets={"channels": 4, "head_planes": 2, "head_hidden": 8},
+    search={"simulations": 4},
+    training={
+        "steps": 20,
+        "checkpoints": (0, 10, 20),
+        "batch_size": 8,
+        "unroll_steps": 3,
+        "n_step": 3,
+        "environments": 2,
+        "warmup_slots": 30,
+        "replay_slots": 100,
+        "updates_per_environment_step": 0.5,
+    },
+    seeds=2,
+    analyses={
+        "shard": 1,
+        "bank": {"episodes": 2, "states": 3},
+        "returns": {"episodes": 2},
+        "own_policy": {"states": 2, "samples": 2},
+        "sequences": {"states": 1, "length": 2, "steps": (10, 20)},
+        "cross_checkpoint": {"states": 1, "samples": 2},
+        "prior_effect": {"states": 1, "step": 10, "horizon": 4, "budgets": (2, 4)},
+        "planning": {"episodes": 1, "steps": (20,), "horizon": 4, "budgets": (2,)},
+    },
+)
+
+AGENT = Agent(
+    title="Breakout (ALE)",
+    environment=environment,
+    profiles={"smoke": TINY, "quick": QUICK, "desk": DESK, "paper": PAPER},
+)

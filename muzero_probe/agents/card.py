@@ -1,0 +1,111 @@
+"""What makes an agent: its environment and, by profile, nets, search, training, population and analyses' settings."""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from muzero_probe.config import Config, SearchConfig, TrainingConfig
+from muzero_probe.envs.base import Environment
+from muzero_probe.envs.replayed import Replayed
+from muzero_probe.nets.build import build
+from muzero_probe.nets.loss import Nets
+
+# of a profile of seconds, in which every part runs and nothing is learned
+SMOKE: dict[str, Any] = {
+    "steps": 60,
+    "checkpoints": (0, 20, 60),
+    "batch_size": 16,
+    "unroll_steps": 4,
+    "n_step": 5,
+    "environments": 4,
+    "warmup_slots": 40,
+    "replay_slots": 200,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Profile:
+    """One size of an agent's study."""
+
+    nets: Any  # what the agent's `build` takes: a `NetsConfig`, a `ResidualNetsConfig` or another frozen dataclass
+    search: SearchConfig
+    training: TrainingConfig
+    seeds: int  # size of the population
+    environment: Mapping[str, Any] = field(default_factory=dict)  # keyword arguments of the agent's environment
+    # settings that differ from an analysis' own, by its name; of "bank", the states that all share; "shard"
+    analyses: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Agent:
+    """One agent of the study; a file of `agents`, or of a user, defines it as AGENT and names it.
+
+    Attributes:
+        title: for figures.
+        environment: makes the environment, given a profile's keyword arguments; or the id of a deterministic Gymnasium
+            environment with discrete actions, whose states are replayed from their reset.
+        profiles: by name.
+        build: makes the nets from a profile's settings of them and the environment.
+        name: the file's.
+        reference: what it was loaded by: a name of `agents`, or a path.
+    """
+
+    title: str
+    environment: Callable[..., Environment] | str
+    profiles: Mapping[str, Profile]
+    build: Callable[[Any, Environment], Nets] = build
+    name: str = ""
+    reference: str = ""
+
+    def profile(self, name: str) -> Profile:
+        """Returns a profile.
+
+        Raises:
+            ValueError: if there is none of that name.
+        """
+        if name not in self.profiles:
+            raise ValueError(f"profile {name!r} is unknown for {self.name}: {', '.join(self.profiles)}")
+        return self.profiles[name]
+
+    def config(self, profile: str) -> Config:
+        """Returns a profile's settings as checkpoints hold them."""
+        p = self.profile(profile)
+        environment = dict(p.environment)
+        return Config(agent=self.name, environment=environment, nets=p.nets, search=p.search, training=p.training)
+
+    def read(self, config: Mapping[str, Any], profile: str) -> Config:
+        """Returns the settings that a checkpoint holds.
+
+        Raises:
+            ValueError: if they are not such as this agent's.
+        """
+        return Config.from_dict(config, nets=type(self.profile(profile).nets))
+
+    def make(self, parameters: Mapping[str, Any]) -> Environment:
+        """Builds the environment.
+
+        Raises:
+            ValueError: if the agent's function makes something else, or there is no such Gymnasium environment.
+        """
+        if isinstance(self.environment, str):
+            made = Replayed(self.environment, **parameters)
+        else:
+            made = self.environment(**parameters)
+        if not isinstance(made, Environment):
+            raise ValueError(f"agent {self.name}: environment must make an Environment, not a {type(made).__name__}")
+        return made
+
+    def __reduce__(self) -> tuple[Callable[[str], "Agent"], tuple[str]]:
+        """Another process loads the agent by its reference: functions of a user's file have no name there."""
+        from muzero_probe.agents import load
+
+        return load, (self.reference,)
+
+
+def replace(profile: Profile, **changes: Any) -> Profile:
+    """Returns a profile with other values; of nets, search and training a dict names what differs."""
+    for section in ("nets", "search", "training"):
+        if isinstance(changes.get(section), dict):
+            changes[section] = dataclasses.replace(getattr(profile, section), **changes[section])
+    return dataclasses.replace(profile, **changes)

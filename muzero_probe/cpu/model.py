@@ -1,0 +1,73 @@
+"""The learned model of MLP agents on a CPU, in compiled code."""
+
+import numpy as np
+import torch
+
+from muzero_probe.cpu import inference, search
+from muzero_probe.cpu.parameters import sizes_of
+from muzero_probe.models.contract import Prediction, States
+from muzero_probe.models.learned import LearnedModel
+from muzero_probe.nets.loss import Nets
+from muzero_probe.nets.mlp import Mlp
+from muzero_probe.search.tree import Plan, Tree
+
+
+def computes(nets: Nets, theta: torch.Tensor) -> bool:
+    """Returns whether the compiled code knows these nets, and parameters where they lie."""
+    return isinstance(nets, Mlp) and theta.device.type == "cpu"
+
+
+class CompiledModel(LearnedModel):
+    """What `LearnedModel` says of MLP agents, sooner, and a row's result depends on the row and the weights alone.
+
+    Args:
+        nets: as in `LearnedModel`, but an `Mlp`.
+        theta: [S, P] parameters, float32, on a CPU.
+        row_seeds: [B] index into S of every row, ascending.
+
+    Raises:
+        TypeError: if the compiled code does not know the nets.
+    """
+
+    def __init__(self, nets: Nets, theta: torch.Tensor, row_seeds: np.ndarray) -> None:
+        if not isinstance(nets, Mlp):
+            raise TypeError(f"compiled code knows Mlp nets, not {type(nets).__name__}")
+        super().__init__(nets, theta, row_seeds)
+        self._latent = nets.latent
+        self._agents = (theta.detach().numpy(), sizes_of(nets), self.row_seeds)
+
+    def root(self, observations: np.ndarray, states: States | None = None) -> Prediction:
+        """See `LearnedModel`."""
+        out = self._empty()
+        flat = self._flat(observations).astype(np.float32, copy=False)
+        inference.root(*self._agents, flat, out.states, out.values, out.prior_logits)
+        out.rewards[:] = 0.0
+        return out
+
+    def step(self, states: States, actions: np.ndarray) -> Prediction:
+        """See `LearnedModel`."""
+        out = self._empty()
+        inference.step(*self._agents, np.ascontiguousarray(states), actions, *out[:4])
+        return out
+
+    def rollout(self, states: States, plans: np.ndarray) -> np.ndarray:
+        """See `LearnedModel`."""
+        rewards = np.empty(plans.shape, np.float32)
+        plans = np.ascontiguousarray(plans, dtype=np.int64)
+        inference.rollout(*self._agents, np.ascontiguousarray(states), plans, rewards)
+        return rewards
+
+    def simulate(self, tree: Tree, roots: States, plan: Plan, keys: np.ndarray) -> bool:
+        """See `Model`: all simulations are one compiled call."""
+        search.simulate(*self._agents, tree, roots, plan, keys)
+        return True
+
+    def _empty(self) -> Prediction:
+        """Returns arrays of the right shape."""
+        B = len(self.row_seeds)
+        return Prediction(
+            np.empty((B, self._latent), np.float32),
+            np.empty(B, np.float32),
+            np.empty(B, np.float32),
+            np.empty((B, self.num_actions), np.float32),
+        )

@@ -1,0 +1,132 @@
+"""Anybody's MuZero as a model: two functions, and several models side by side."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numba.core.dispatcher import Dispatcher
+
+from muzero_probe.models.contract import Model, ModelError, Prediction, States, checked
+from muzero_probe.search.compiled import simulate
+from muzero_probe.search.tree import Plan, Tree
+
+# observations [B, *observation shape] -> states [B, ...], values [B], prior logits [B, A]
+Initial = Callable[[np.ndarray], tuple[States, Any, Any]]
+# states [B, ...], actions [B] int64 -> next states [B, ...], rewards [B], values [B], prior logits [B, A]
+Recurrent = Callable[[States, np.ndarray], tuple[States, Any, Any, Any]]
+
+
+class FunctionModel(Model):
+    """A model given by its initial and its recurrent inference, in numpy or torch.
+
+    A recurrent function that numba compiled (states [B, D], float32) searches many times faster where rows are
+    few: the whole search is then one compiled call.
+
+    Args:
+        initial: h, then f.
+        recurrent: g, then f. Rewards and values are in the environment's own units.
+        num_actions: A.
+    """
+
+    def __init__(self, initial: Initial, recurrent: Recurrent, *, num_actions: int) -> None:
+        self.initial = initial
+        self.recurrent = recurrent
+        self.num_actions = num_actions
+
+    def root(self, observations: np.ndarray, states: States | None = None) -> Prediction:
+        """See `Model`."""
+        latents, values, prior_logits = self._called("initial", self.initial, 3, observations)
+        return Prediction(latents, np.zeros(len(observations), np.float32), _array(values), _array(prior_logits))
+
+    def step(self, states: States, actions: np.ndarray) -> Prediction:
+        """See `Model`."""
+        latents, rewards, values, prior_logits = self._called("recurrent", self.recurrent, 4, states, actions)
+        return Prediction(latents, _array(rewards), _array(values), _array(prior_logits))
+
+    def simulate(self, tree: Tree, roots: States, plan: Plan, keys: np.ndarray) -> bool:
+        """See `Model`: one compiled call, if the recurrent function is compiled.
+
+        Raises:
+            ModelError: if the function answers anything else than `Recurrent` says.
+        """
+        if not isinstance(self.recurrent, Dispatcher):
+            return False
+        first = self.step(roots, np.zeros(len(keys), np.int64))
+        checked(first, self, len(keys))
+        simulate(self.recurrent, tree, roots, plan, keys)
+        if not np.isfinite(tree.totals).all():
+            raise ModelError(f"{type(self).__name__}: recurrent must give finite numbers")
+        return True
+
+    def _called(self, name: str, function: Callable[..., Any], count: int, *inputs: Any) -> tuple[Any, ...]:
+        found = function(*inputs)
+        if not isinstance(found, tuple) or len(found) != count:
+            came = f"{len(found)} of them" if isinstance(found, tuple) else f"a {type(found).__name__}"
+            raise ModelError(f"{type(self).__name__}: {name} must return a tuple of {count}, not {came}")
+        return found
+
+
+class Several(Model):
+    """Models side by side; every row belongs to one of them.
+
+    Args:
+        models: of one number of actions.
+        row_models: [B] index into `models` of every row, ascending.
+    """
+
+    def __init__(self, models: Sequence[Model], row_models: np.ndarray) -> None:
+        self.models = models
+        self.row_models = row_models
+        self.num_actions = models[0].num_actions
+
+    def rows(self, selection: slice | np.ndarray) -> "Several":
+        """See `Model`."""
+        return Several(self.models, self.row_models[selection])
+
+    def root(self, observations: np.ndarray, states: States | None = None) -> Prediction:
+        """See `Model`."""
+        return self._joined(
+            lambda model, part: model.root(observations[part], None if states is None else states[part])
+        )
+
+    def step(self, states: States, actions: np.ndarray) -> Prediction:
+        """See `Model`."""
+        return self._joined(lambda model, part: model.step(states[part], actions[part]))
+
+    def rollout(self, states: States, plans: np.ndarray) -> np.ndarray:
+        """See `Model`."""
+        return np.concatenate([model.rows(part).rollout(states[part], plans[part]) for model, part in self._parts()])
+
+    def simulate(self, tree: Tree, roots: States, plan: Plan, keys: np.ndarray) -> bool:
+        """See `Model`: every model in its own way, if all have one."""
+        done = [
+            model.rows(part).simulate(Tree(*(field[part] for field in tree)), roots[part], plan, keys[part])
+            for model, part in self._parts()
+        ]
+        if any(done) and not all(done):
+            raise ModelError(f"{type(self).__name__}: either all recurrent functions are compiled, or none is")
+        return all(done)
+
+    def _parts(self) -> list[tuple[Model, slice]]:
+        """Returns the models that have rows, and their rows."""
+        edges = np.searchsorted(self.row_models, np.arange(len(self.models) + 1)).tolist()
+        return [(model, slice(a, b)) for model, a, b in zip(self.models, edges[:-1], edges[1:], strict=True) if b > a]
+
+    def _joined(self, ask: Callable[[Model, slice], Prediction]) -> Prediction:
+        """Returns what the models answer for their rows; each is checked, since joining drops what is not searched."""
+        found = [checked(ask(model.rows(part), part), model, part.stop - part.start) for model, part in self._parts()]
+        if len(found) == 1:
+            return found[0]
+        states = [prediction.states for prediction in found]
+        joined = torch.cat(states) if isinstance(states[0], torch.Tensor) else np.concatenate(states)
+        return Prediction(joined, *(np.concatenate(field) for field in list(zip(*found, strict=True))[1:4]))
+
+
+def _array(found: Any) -> Any:
+    """Returns float32 numbers of numpy or torch; anything else as it is, to be refused."""
+    if isinstance(found, torch.Tensor):
+        found = found.detach().cpu().numpy()
+    if isinstance(found, np.ndarray) and found.dtype != np.float32 and found.dtype.kind == "f":
+        found = found.astype(np.float32)
+    return found
