@@ -202,3 +202,10 @@ def test_a_wrong_file_is_one_line(
     assert errors.splitlines()[-1].startswith(f"muzero-probe: {says.format(card=card)}")
     assert "Traceback" not in errors
     assert not list((tmp_path / "root").rglob("*.safetensors"))
+
+
+def test_the_library_alone_says_what_the_command_needs():
+    code = "import sys; sys.modules['tyro'] = None; from muzero_probe.cli import entry; sys.exit(entry())"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr == "muzero-probe: the package tyro is not installed: pip install 'muzero-probe[train]'\n"
