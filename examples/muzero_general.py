@@ -186,15 +186,15 @@ def cartpole() -> ProbedAgent:
 
 
 def lunar_lander() -> ProbedAgent:
-    """Returns the lander, which knows flat ground only.
-
-    The nets' rewards are divided by 3: along 40 episodes, without the bonuses of 100 that end them, true rewards are
-    3.06, 3.03 and 2.97 times those that the nets predict 1, 5 and 10 steps ahead (regressions, r = 0.8).
+    """Returns the lander, which knows flat ground only. Its nets' rewards are divided by 3: along 40 episodes, without
+    the bonuses of 100 that end them, true rewards are 3.06, 3.03 and 2.97 times those that the nets predict 1, 5 and 10
+    steps ahead (regressions, r = 0.8).
     """
     from muzero_probe.envs.lunar_lander import LunarLander  # loads Box2D, which Cart Pole does not need
 
     env, plans = LunarLander(flat_terrain=True), {"horizon": 128}
     env.time_limit = 700
-    analyses = {"own_policy": {"samples": 64}, "prior_effect": plans, "planning": {"episodes": 1, **plans}}
+    planning = {**plans, "episodes": 1, "budgets": (4, 16, 32)}  # who hovers to the limit plans for minutes
+    analyses = {"own_policy": {"samples": 64}, "prior_effect": plans, "planning": planning}
     how = {"discount": 0.999, "temperature": 0.35, "analyses": analyses}
     return _agent("lunarlander", "Lunar Lander", unit=3, environment=env, **how)
