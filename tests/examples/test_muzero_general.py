@@ -13,7 +13,6 @@ from examples import muzero_general
 from examples.muzero_general import FOLDER, functions, read
 from muzero_probe import FunctionModel, ProbedAgent
 from muzero_probe.envs import Environment
-from tests.examples.test_muzero_general_reader import loaded
 
 SOURCE = Path(muzero_general.__file__)
 SIZES = {  # observation, actions, latent, hidden, unit of rewards
@@ -80,8 +79,9 @@ class Nets(NamedTuple):
 def both(name: str) -> tuple[Nets, Oracle]:
     observation, actions, latent, hidden, unit = SIZES[name]
     oracle = Oracle(observation, actions, latent, hidden, unit)
-    oracle.load_state_dict(loaded(name)["weights"])
-    return Nets.of(read(FOLDER / f"{name}_model.checkpoint")["weights"], unit), oracle
+    weights = read(FOLDER / f"{name}_model.checkpoint")["weights"]
+    oracle.load_state_dict({layer: torch.tensor(array) for layer, array in weights.items()})
+    return Nets.of(weights, unit), oracle
 
 
 def observations(name: str, rows: int, seed: int = 0) -> np.ndarray:
