@@ -15,7 +15,7 @@ from gymnasium.envs.classic_control.acrobot import AcrobotEnv
 from numpy.typing import ArrayLike
 
 from muzero_probe import Environment, SearchConfig, StepResult
-from muzero_probe.agents import SMOKE, Agent, Profile, replace
+from muzero_probe.agents import SMOKE, SMOKE_ANALYSES, Agent, Profile, replace
 from muzero_probe.config import NetsConfig, TrainingConfig
 
 
@@ -86,16 +86,7 @@ TINY = replace(
     search={"simulations": 8},
     training=SMOKE,
     seeds=2,
-    analyses={
-        "shard": 1,
-        "bank": {"episodes": 1, "states": 3},
-        "returns": {"episodes": 1},
-        "own_policy": {"states": 3, "samples": 4},
-        "sequences": {"states": 2, "length": 2},
-        "cross_checkpoint": {"states": 2, "samples": 4},
-        "prior_effect": {"states": 2, "horizon": 6, "budgets": (2, 4)},
-        "planning": {"episodes": 1, "steps": (60,), "horizon": 6, "budgets": (2, 4)},
-    },
+    analyses=SMOKE_ANALYSES,
 )
 
 AGENT = Agent(title="Acrobot", environment=Acrobot, profiles={"smoke": TINY, "quick": QUICK})

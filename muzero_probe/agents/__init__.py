@@ -14,9 +14,9 @@ from functools import cache
 from pathlib import Path
 from types import ModuleType
 
-from muzero_probe.agents.card import SMOKE, Agent, Profile, replace
+from muzero_probe.agents.card import SMOKE, SMOKE_ANALYSES, Agent, Profile, replace
 
-__all__ = ["SMOKE", "Agent", "Profile", "load", "name_of", "names", "replace"]
+__all__ = ["SMOKE", "SMOKE_ANALYSES", "Agent", "Profile", "load", "name_of", "names", "replace"]
 
 
 def names() -> tuple[str, ...]:

@@ -22,6 +22,17 @@ SMOKE: dict[str, Any] = {
     "warmup_slots": 40,
     "replay_slots": 200,
 }
+# settings of its analyses
+SMOKE_ANALYSES: dict[str, Any] = {
+    "shard": 1,
+    "bank": {"episodes": 2, "states": 3},
+    "returns": {"episodes": 2},
+    "own_policy": {"states": 3},
+    "sequences": {"states": 2, "length": 2, "steps": (20, 60)},
+    "cross_checkpoint": {"states": 2},
+    "prior_effect": {"states": 2, "step": 20, "horizon": 6, "budgets": (2, 4)},
+    "planning": {"episodes": 1, "steps": (60,), "horizon": 6, "budgets": (2, 4)},
+}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,6 +1,6 @@
 """Gymnasium's Cart Pole."""
 
-from muzero_probe.agents.card import SMOKE, Agent, Profile, replace
+from muzero_probe.agents.card import SMOKE, SMOKE_ANALYSES, Agent, Profile, replace
 from muzero_probe.config import NetsConfig, SearchConfig, TrainingConfig
 from muzero_probe.envs.cartpole import CartPole
 
@@ -61,16 +61,7 @@ TINY = replace(
     search={"simulations": 8},
     training=SMOKE,
     seeds=2,
-    analyses={
-        "shard": 1,
-        "bank": {"episodes": 2, "states": 3},
-        "returns": {"episodes": 2},
-        "own_policy": {"states": 3},
-        "sequences": {"states": 2, "length": 3, "steps": (20, 60)},
-        "cross_checkpoint": {"states": 2},
-        "prior_effect": {"states": 2, "step": 20, "horizon": 6, "budgets": (2, 4)},
-        "planning": {"episodes": 1, "steps": (60,), "horizon": 6, "budgets": (2, 4)},
-    },
+    analyses=SMOKE_ANALYSES | {"sequences": {"states": 2, "length": 3, "steps": (20, 60)}},
 )
 
 AGENT = Agent(title="Cart Pole", environment=CartPole, profiles={"smoke": TINY, "quick": QUICK, "paper": PAPER})
