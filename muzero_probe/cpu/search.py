@@ -11,7 +11,7 @@ from muzero_probe.cpu.inference import advance, predict, scratch_for, segment_en
 from muzero_probe.cpu.parameters import weights_of
 from muzero_probe.cpu.rows import padded
 from muzero_probe.randomness import random_plans
-from muzero_probe.search.tree import Paths, Tree, descend, grow
+from muzero_probe.search.tree import Tree, descend, empty_paths, grow
 
 ROWS = 32  # of one seed that are searched side by side
 
@@ -52,12 +52,7 @@ def simulate(theta, sizes, row_seeds, tree, latents, plan, keys):
 def _simulate_rows(w, sizes, tree, latents, plan, keys):
     B, D = latents.shape
     simulations = plan.factors.size - 1
-    paths = Paths(
-        np.zeros((B, plan.depth), np.int32),
-        np.zeros((B, plan.depth), np.int64),
-        np.zeros(B, np.int32),
-        np.zeros(B, np.bool_),
-    )
+    paths = empty_paths(B, plan.depth)
     states = np.empty(((simulations + 1) * B, padded(D)), np.float32)
     states[:B, :D] = latents
     scratch = scratch_for(sizes, B)

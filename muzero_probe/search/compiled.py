@@ -4,7 +4,7 @@ import numpy as np
 
 from muzero_probe.compiled import jit
 from muzero_probe.randomness import random_plans
-from muzero_probe.search.tree import Paths, descend, grow
+from muzero_probe.search.tree import descend, empty_paths, grow
 
 
 @jit(cache=False)
@@ -20,12 +20,7 @@ def simulate(recurrent, tree, roots, plan, keys):
     """
     B, D = roots.shape
     simulations = plan.factors.size - 1
-    paths = Paths(
-        np.zeros((B, plan.depth), np.int32),
-        np.zeros((B, plan.depth), np.int64),
-        np.zeros(B, np.int32),
-        np.zeros(B, np.bool_),
-    )
+    paths = empty_paths(B, plan.depth)
     states = np.empty(((simulations + 1) * B, D), roots.dtype)
     states[:B] = roots
     slots = np.empty(B, np.int64)

@@ -138,12 +138,7 @@ def _simulate(
     simulations = len(plan.factors) - 1
     states = _empty((simulations + 1) * B, roots)
     states[:B] = roots
-    paths = Paths(
-        nodes=np.zeros((B, plan.depth), np.int32),
-        actions=np.zeros((B, plan.depth), np.int64),
-        lengths=np.zeros(B, np.int32),
-        fresh=np.zeros(B, np.bool_),
-    )
+    paths = trees.empty_paths(B, plan.depth)
     slots = np.empty(B, np.int64)
     taken = np.empty(B, np.int64)
     longest = leaf.horizon if isinstance(leaf, RolloutLeaf) else simulations

@@ -62,6 +62,17 @@ def allocate(*, rows: int, nodes: int, actions: int) -> Tree:
     )
 
 
+@jit
+def empty_paths(rows, depth):
+    """Returns paths without edges."""
+    return Paths(
+        np.zeros((rows, depth), np.int32),
+        np.zeros((rows, depth), np.int64),
+        np.zeros(rows, np.int32),
+        np.zeros(rows, np.bool_),
+    )
+
+
 def exploration_factors(simulations: int, c1: float, c2: float) -> np.ndarray:
     """Returns c(z) sqrt(N(z)) of eq 1 by N(z) = 0..simulations: [simulations + 1] float64.
 
