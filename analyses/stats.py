@@ -101,7 +101,7 @@ def contrast(values: Any) -> Contrast:
         raise ValueError("a contrast has infinite values")
     n = x.size
     if n == 0:
-        return Contrast(*(np.nan for _ in Contrast._fields))._replace(n=0)
+        return Contrast(*[np.nan] * 9, n=0)
     mean, se = float(x.mean()), float(x.std(ddof=1) / np.sqrt(n)) if n > 1 else np.nan
     if n == 1 or se <= 1e-12 * abs(mean):  # one seed, or all alike
         low = high = low90 = high90 = mean if n > 1 else np.nan
