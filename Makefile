@@ -19,7 +19,7 @@ figures: redraw
 
 redraw: analyses
 	$(BIN)/python -m figures --profile $(PROFILE)
-	$(BIN)/python -m analyses.claims $(select)
+	$(BIN)/python -m analyses.claims --profile $(PROFILE)
 
 study: .venv/run
 	$(BIN)/python -m figures --profile study --agent paper/cartpole --agent desk/lunar_lander --agent desk/breakout \

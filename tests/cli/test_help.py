@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from analyses import __main__ as measuring
-from analyses import claims
+from analyses.claims import __main__ as claims
 from analyses.harness.registry import settings_type
 from figures import __main__ as drawing
 from muzero_probe import agents

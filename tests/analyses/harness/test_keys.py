@@ -145,7 +145,7 @@ def test_an_edit_makes_anew_what_it_may_change(copy: Copy, file: str, of_toolkit
         "muzero_probe/provenance.py",
         "analyses/tables.py",
         "analyses/stats.py",
-        "analyses/claims.py",
+        "analyses/claims/verdicts.py",
         "analyses/harness/settings.py",
         "analyses/harness/study.py",
         "analyses/harness/units.py",
