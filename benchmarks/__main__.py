@@ -1,5 +1,7 @@
 """`python -m benchmarks`: throughput side by side with peers and limits of the same run, as ratios.
 
+Prints a table and writes it into docs/performance.md.
+
 Each figure is the median of several rounds; ours and the peer's alternate, so that a drifting machine hits both.
 """
 
@@ -25,10 +27,13 @@ from muzero_probe.exact.products import ROWS
 from muzero_probe.models import Model
 from muzero_probe.nets.layers import initial_vector
 from muzero_probe.nets.mlp import WINDOW, Mlp
+from muzero_probe.provenance import commit
 from muzero_probe.search.mcts import partition, search
 from muzero_probe.training.batch import Batch
 
 ROUNDS = 3
+PAGE = Path(__file__).parents[1] / "docs" / "performance.md"
+START, END = "<!-- bench -->", "<!-- /bench -->"
 
 
 class Population:
@@ -150,7 +155,7 @@ def processor() -> str:
 
 
 def main() -> None:
-    """Runs everything and prints a table."""
+    """Runs everything, prints the table and writes it."""
     threads.configure()
     cartpole, minatar = Population("cartpole", "paper"), Population("minatar", "desk")
     rounds = []
@@ -183,14 +188,23 @@ def main() -> None:
                 **json.loads(peer("benchmarks.breakout")),
             }
         )
-    print(f"{processor()}, {threads.cores()} cores, Python {platform.python_version()}, torch {torch.__version__}")
     torch_kernels = torch.backends.cpu.get_cpu_capability()
-    print(f"compiled for {llvm.get_host_cpu_name()} in tiles of {ROWS} rows; torch's kernels are for {torch_kernels}")
-    print("| | median | min | max |\n|---|---|---|---|")
+    lines = [
+        f"{processor()}, {threads.cores()} cores, Python {platform.python_version()}, torch {torch.__version__}, "
+        f"commit {commit()[:7]}.",
+        f"Compiled for {llvm.get_host_cpu_name()} in tiles of {ROWS} rows; torch's kernels are for {torch_kernels}. "
+        f"Peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GiB.",
+        "",
+        "| | median | min | max |",
+        "|---|---|---|---|",
+    ]
     for name in dict.fromkeys(chain.from_iterable(rounds)):
         values = [figures[name] for figures in rounds]
-        print(f"| {name} | {statistics.median(values):.3g} | {min(values):.3g} | {max(values):.3g} |")
-    print(f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GiB")
+        lines.append(f"| {name} | {statistics.median(values):.3g} | {min(values):.3g} | {max(values):.3g} |")
+    print("\n".join(lines))
+    text = PAGE.read_text()
+    before, after = text[: text.index(START) + len(START)], text[text.index(END) :]
+    PAGE.write_text("\n".join([before, *lines, after]))
 
 
 if __name__ == "__main__":
