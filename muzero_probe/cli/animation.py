@@ -62,10 +62,10 @@ def write(episode: Episode, path: Path) -> tuple[int, int]:
     while True:
         chosen = times(len(episode.seen.values), frames)
         data = encode(drawn(episode, chosen))
-        if len(data) <= BYTES or frames < 4:
+        if len(data) <= BYTES or len(chosen) == 2:
             path.write_bytes(data)
             return len(chosen), len(data)
-        frames = frames * 2 // 3
+        frames = len(chosen) * 2 // 3
 
 
 def times(steps: int, frames: int) -> np.ndarray:
@@ -111,7 +111,7 @@ def _palette(pictures: list[Any]) -> np.ndarray:
     sheet = Image.new("RGB", (pictures[0].width, sum(picture.height for picture in pictures)))
     for i, picture in enumerate(pictures):
         sheet.paste(picture, (0, i * picture.height))
-    found = np.reshape(sheet.quantize(PICTURE_COLOURS, Image.Quantize.MEDIANCUT).getpalette("RGB"), (-1, 3))
+    found = np.array(sheet.quantize(PICTURE_COLOURS, Image.Quantize.MEDIANCUT).getpalette("RGB")).reshape(-1, 3)
     named = [ImageColor.getrgb(colour) for colour in (WHITE, PALE, PALE_EXPECTED, PALE_REAL)]
     strong = np.array([ImageColor.getrgb(colour) for colour in (EXPECTED, REAL, DARK, GREY)])
     mixed = [255 + share * (strong - 255) for share in (0.25, 0.5, 0.75, 1.0)]
@@ -122,8 +122,9 @@ def _indexed(image: Any, palette: np.ndarray) -> Any:
     """The image in the nearest colours of a palette; Pillow's own search for them is approximate."""
     pixels = np.asarray(image).astype(np.int64) @ [65_536, 256, 1]
     colours, at = np.unique(pixels, return_inverse=True)
-    parts = np.stack([colours >> 16, colours >> 8 & 255, colours & 255], 1)
-    nearest = ((parts[:, None] - palette.astype(np.int64)) ** 2).sum(-1).argmin(1)
+    parts = np.stack([colours >> 16, colours >> 8 & 255, colours & 255], 1).astype(np.float32)
+    wanted = palette.astype(np.float32)
+    nearest = ((wanted**2).sum(1) - 2 * parts @ wanted.T).argmin(1)  # whole numbers, exact below 2^24
     indexed = Image.fromarray(nearest[at].reshape(pixels.shape).astype(np.uint8))
     indexed.putpalette(palette.tobytes())
     return indexed

@@ -138,9 +138,10 @@ def _parse(words: Sequence[str]) -> Command:
         words = [words[0], named, *_without(words[1:], "--agent")]
     reference = next(filter(_may_be_an_agent, words[1:]), "cartpole") if of_an_agent else "cartpole"
     command = _parse_with(words, load(reference), arguments.option(words, "--profile"))
+    if isinstance(command, Train | play.Play) and command.agent != reference:
+        # another word than the agent was taken for it
+        command = _parse_with(words, load(command.agent), command.profile)
     if isinstance(command, Train | play.Play):
-        if command.agent != reference:  # another word than the agent was taken for it
-            command = _parse_with(words, load(command.agent), command.profile)
         load(command.agent).profile(command.profile)  # refuses what it has not
     return command
 

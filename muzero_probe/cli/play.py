@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -24,7 +24,16 @@ from muzero_probe.randomness import advance, row_keys, uniforms
 from muzero_probe.runs import inventory
 from muzero_probe.search.policies import sample_actions
 
-_NUMBER = tyro.conf.arg(metavar="INT")
+
+def _number(otherwise: str) -> Any:
+    """An integer on the command line; what stands for none is shown."""
+    return tyro.constructors.PrimitiveConstructorSpec(
+        nargs=1,
+        metavar="INT",
+        instance_from_str=lambda args: int(args[0]),
+        is_instance=lambda value: value is None or isinstance(value, int),
+        str_from_instance=lambda value: [otherwise if value is None else str(value)],
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,9 +47,9 @@ class Play:
     """Who plays: a name that `muzero-probe agents` lists, or the path of a file that defines it, which is run."""
     profile: str = "quick"
     """Profile that it was trained in."""
-    seed: Annotated[int | None, _NUMBER] = None
+    seed: Annotated[int | None, _number("first")] = None
     """Seed that it was trained with; by default the first that is there."""
-    step: Annotated[int | None, _NUMBER] = None
+    step: Annotated[int | None, _number("last")] = None
     """Training step of the checkpoint; by default the last that is there."""
     policy: Literal["search", "prior"] = "search"
     """Whether it searches, at the temperature of that step, or samples from the policy prior alone."""

@@ -116,10 +116,10 @@ def cart_pole(position: float, angle: float) -> NDArray[np.uint8]:
 class Scene(NamedTuple):
     """What is to be seen of a flight, in units of its world."""
 
-    ground: list[Point]  # line of the terrain, from the left to the right
+    ground: Sequence[Point]  # line of the terrain, from the left to the right
     pad: tuple[float, float, float]  # left and right end, height
-    lander: list[Point]  # corners
-    legs: list[list[Point]]  # corners of both
+    lander: Sequence[Point]  # corners
+    legs: Sequence[Sequence[Point]]  # corners of both
     angle: float  # of the lander, rad, counter-clockwise
     action: int | None  # the last one: 1 left, 2 main, 3 right engine
 
