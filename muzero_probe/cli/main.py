@@ -1,12 +1,13 @@
-"""The command line: muzero-probe train | status | agents.
+"""The command line: muzero-probe train | play | status | agents.
 
 Exit codes are those of `DESCRIPTION`; trouble is one line on stderr, without a traceback.
 """
 
 import math
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, make_dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Union
 
@@ -17,18 +18,19 @@ from rich.table import Table
 from muzero_probe import threads
 from muzero_probe.agents import Agent, load, names
 from muzero_probe.checkpoints import ROOT, CheckpointError, resume_folder
-from muzero_probe.cli import arguments
+from muzero_probe.cli import arguments, play
 from muzero_probe.cli.seeds import parse_seeds, show_seeds
 from muzero_probe.config import SearchConfig, TrainingConfig
 from muzero_probe.runs import inventory, progress
 from muzero_probe.runs.run import Run, train
 
 PROGRAM = "muzero-probe"
-DESCRIPTION = """Trains MuZero populations and says what is there of them.
+DESCRIPTION = """Trains MuZero populations, says what is there of them, and plays with their agents.
 
 Exit code 0 is success; 1 is trouble with files (damage, other settings, another process that trains the same
 seeds); 2 is a command that says something unknown or impossible."""
-COMMANDS = ("train", "status", "agents")
+COMMANDS = ("train", "play", "status", "agents")
+OF_AN_AGENT = ("train", "play")
 
 _SEEDS = tyro.constructors.PrimitiveConstructorSpec(
     nargs=1,
@@ -99,6 +101,9 @@ class Agents:
     """Lists what can be trained: agents and their profiles."""
 
 
+Command = Train | play.Play | Status | Agents
+
+
 def main(words: Sequence[str] | None = None) -> int:
     """Runs a command and returns its exit code.
 
@@ -106,36 +111,37 @@ def main(words: Sequence[str] | None = None) -> int:
         words: without the program's name; None takes the process's own.
     """
     given = sys.argv[1:] if words is None else list(words)
+    goes_on = "; the same command goes on from the last resume state" if given[:1] == ["train"] else ""
     return arguments.run(
-        PROGRAM, lambda: _asked(given), _do, troubles=(CheckpointError, ValueError),
-        interrupted="interrupted; the same command goes on from the last resume state",
+        PROGRAM, lambda: _asked(given), lambda work: work(), troubles=(CheckpointError, ValueError),
+        interrupted=f"interrupted{goes_on}",
     )  # fmt: skip
 
 
-def _asked(words: Sequence[str]) -> tuple[Train | Status | Agents, Run | None]:
-    """Returns the command, and the run that it is about."""
+def _asked(words: Sequence[str]) -> Callable[[], int]:
+    """Returns what the command does."""
     command = _parse(words)
-    return command, _run_of(command) if isinstance(command, Train) else None
+    if isinstance(command, Train):
+        return partial(_train, command, _run_of(command))
+    if isinstance(command, play.Play):
+        threads.configure()
+        return partial(play.show, command, play.player(command))
+    return partial(_status, command) if isinstance(command, Status) else _agents
 
 
-def _do(asked: tuple[Train | Status | Agents, Run | None]) -> int:
-    command, run = asked
-    if isinstance(command, Train) and run:
-        return _train(command, run)
-    return _status(command) if isinstance(command, Status) else _agents()
-
-
-def _parse(words: Sequence[str]) -> Train | Status | Agents:
+def _parse(words: Sequence[str]) -> Command:
     if not words or not (words[0] in COMMANDS or words[0].startswith("-")):
         found = f"command {words[0]!r} is unknown" if words else "a command is missing"
         raise ValueError(f"{found}, there are {', '.join(COMMANDS)}")
-    if words[0] == "train" and (named := arguments.option(words, "--agent")):  # the name stands by itself otherwise
-        words = ["train", named, *_without(words[1:], "--agent")]
-    reference = next(filter(_may_be_an_agent, words[1:]), "cartpole") if words[0] == "train" else "cartpole"
+    of_an_agent = words[0] in OF_AN_AGENT
+    if of_an_agent and (named := arguments.option(words, "--agent")):  # the name stands by itself otherwise
+        words = [words[0], named, *_without(words[1:], "--agent")]
+    reference = next(filter(_may_be_an_agent, words[1:]), "cartpole") if of_an_agent else "cartpole"
     command = _parse_with(words, load(reference), arguments.option(words, "--profile"))
-    if isinstance(command, Train) and command.agent != reference:  # another word than the agent was taken for it
+    if isinstance(command, Train | play.Play) and command.agent != reference:
+        # another word than the agent was taken for it
         command = _parse_with(words, load(command.agent), command.profile)
-    if isinstance(command, Train):
+    if isinstance(command, Train | play.Play):
         load(command.agent).profile(command.profile)  # refuses what it has not
     return command
 
@@ -156,7 +162,7 @@ def _without(words: Sequence[str], option: str) -> list[str]:
     return kept
 
 
-def _parse_with(words: Sequence[str], agent: Agent, profile: str | None) -> Train | Status | Agents:
+def _parse_with(words: Sequence[str], agent: Agent, profile: str | None) -> Command:
     """Parses with the defaults of one agent and profile, or of the agent's first one where it has no such profile."""
     usual = "quick" if "quick" in agent.profiles else next(iter(agent.profiles))
     given = agent.profiles.get(profile or usual, agent.profiles[usual])
@@ -167,8 +173,10 @@ def _parse_with(words: Sequence[str], agent: Agent, profile: str | None) -> Trai
         agent=tyro.MISSING, profile=profile or usual, seeds=tuple(range(given.seeds)), training=given.training,
         search=given.search, nets=given.nets,
     )  # fmt: skip
+    playing = play.Play(agent=tyro.MISSING, profile=profile or usual)
     commands: Any = Union[  # noqa: UP007
         Annotated[kind, tyro.conf.subcommand("train", default=default)],
+        Annotated[play.Play, tyro.conf.subcommand("play", default=playing)],
         Annotated[Status, tyro.conf.subcommand("status")],
         Annotated[Agents, tyro.conf.subcommand("agents")],
     ]

@@ -135,6 +135,15 @@ class Environment(ABC):
             states, _, rewards[:, t], terminated = self.step(states, actions[:, t])
         return rewards, alive
 
+    def render(self, states: np.ndarray) -> NDArray[np.uint8]:
+        """Returns pictures `[B, height, width, 3]` of the states `[B, ...]`, for people; an environment may have none.
+
+        Raises:
+            ValueError: if there are no pictures of this environment.
+            ImportError: if what draws them is not installed.
+        """
+        raise self._error("there are no pictures of this environment")
+
     def to_bytes(self, states: np.ndarray) -> bytes:
         """Writes the states: a line that names environment, version and size, then the data."""
         states = self._check_states(states)

@@ -99,6 +99,13 @@ class _Console:
                 self.ale.getScreenRGB(self._frames[frame - FRAMES_PER_STEP + 2])
         return points
 
+    def show(self, state: GameState) -> np.ndarray:
+        """The screen [210, 160, 3] of a state, a frame later: the emulator draws while it moves on."""
+        self.ale.restoreState(state.machine)
+        self.now = None
+        self.ale.act(Action.NOOP)
+        return self.ale.getScreenRGB()
+
     def _keep(self, screens: tuple[np.ndarray, ...], *, lost: bool, over: bool) -> GameState:
         machine = self.ale.cloneState(include_rng=True)
         self.now = GameState(machine, screens, lives=self.ale.lives(), lost=lost, over=over)
@@ -212,6 +219,11 @@ class Breakout(Environment):
                 if console.ale.game_over() or (self._ends_with_a_life and console.ale.lives() < state.lives):
                     break
         return rewards, alive
+
+    def render(self, states: np.ndarray) -> NDArray[np.uint8]:
+        """The console's own screens in colour, one frame later, pixels twice as wide as high: `[B, 210, 320, 3]`."""
+        screens = [self._console(0).show(state) for state in self._check_states(states)]
+        return np.array(screens, np.uint8).reshape(-1, 210, 160, 3).repeat(2, 2)
 
     def _console(self, row: int) -> _Console:
         row %= CONSOLES

@@ -30,6 +30,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from muzero_probe import threads
 from muzero_probe.compiled import jit
+from muzero_probe.envs import drawing
 from muzero_probe.envs.base import Environment, StepResult
 
 GRAVITY = 9.8  # m / s^2
@@ -207,3 +208,7 @@ class CartPole(Environment):
     def is_terminal(self, states: np.ndarray) -> NDArray[np.bool_]:
         """Whether the cart has left the track or the pole has fallen, `[B]`."""
         return _terminal(self._check_states(states))
+
+    def render(self, states: np.ndarray) -> NDArray[np.uint8]:
+        """Draws cart and pole, `[B, 240, 360, 3]`."""
+        return drawing.stacked([drawing.cart_pole(x, theta) for x, _, theta, _ in self._check_states(states)])

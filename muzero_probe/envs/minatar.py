@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from muzero_probe.envs import drawing
 from muzero_probe.envs.base import Environment, StepResult
 
 # a state, uint8: the fields in this order, then the 10 x 10 map of bricks
@@ -104,6 +105,10 @@ class MinAtarBreakout(Environment):
                 alive[b, t] = True
                 rewards[b, t], _ = game.act(self._actions[action])
         return rewards, alive
+
+    def render(self, states: np.ndarray) -> NDArray[np.uint8]:
+        """Draws the planes as coloured cells, `[B, 240, 240, 3]`."""
+        return drawing.minatar(self.observe(states))
 
     @property
     def _game(self) -> Any:

@@ -15,6 +15,7 @@ import gymnasium
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from muzero_probe.envs import drawing
 from muzero_probe.envs.base import Environment, StepResult, object_array
 
 PROOF_STEPS = 20  # of an episode that shows whether an environment repeats itself
@@ -73,6 +74,8 @@ class Replayed(Environment):
         self.time_limit = None if spec is None else spec.max_episode_steps
         self._first_action = int(simulator.action_space.start)
         self._simulator = simulator
+        self._gym_id = None if build else gym_id
+        self._screen: Replayed | None = None  # the same task, whose simulator draws
         self._turn = threading.RLock()
         self._prove()
 
@@ -125,6 +128,32 @@ class Replayed(Environment):
         """Replays each prefix and returns whether it ends in a termination, `[B]`."""
         ends = [self._replay(state)[1] for state in self._check_states(states)]
         return np.array(ends, np.bool_)
+
+    def render(self, states: np.ndarray) -> NDArray[np.uint8]:
+        """Replays each prefix and returns the simulator's own pictures, `[B, height, width, 3]`.
+
+        They are those of a second simulator, unless the first one was built with pictures: it may compute more.
+        """
+        states = self._check_states(states)
+        if self._simulator.render_mode != "rgb_array":
+            self._screen = self._screen or self._with_pictures()
+            return self._screen.render(states)
+        pictures = []
+        for state in states:
+            with self._turn:
+                self._replay(state)
+                try:
+                    pictures.append(np.array(self._simulator.render(), np.uint8))
+                except gymnasium.error.DependencyNotInstalled as error:
+                    raise ImportError(f"{self.name}: {error}") from error
+        return drawing.stacked(pictures)
+
+    def _with_pictures(self) -> "Replayed":
+        gym_id = self._gym_id
+        if gym_id is None or "rgb_array" not in self._simulator.metadata.get("render_modes", ()):
+            raise self._error("there are no pictures of this environment: its simulator has no mode rgb_array")
+        options: dict[str, Any] = {"max_episode_steps": -1, "disable_env_checker": True, "render_mode": "rgb_array"}
+        return Replayed(gym_id, build=lambda: gymnasium.make(gym_id, **options))
 
     def _prove(self) -> None:
         """Refuses what does not repeat itself: two episodes, each played twice, the other one between."""

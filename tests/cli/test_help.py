@@ -25,6 +25,7 @@ COMMANDS: dict[str, tuple[Main, list[str]]] = {
     "muzero-probe": (cli.main, []),
     "train": (cli.main, ["train"]),
     **{f"train {name}": (cli.main, ["train", name]) for name in agents.names()},
+    "play": (cli.main, ["play"]),
     "status": (cli.main, ["status"]),
     "agents": (cli.main, ["agents"]),
     "analyses": (measuring.main, []),
@@ -121,6 +122,8 @@ def test_every_setting_of_the_analyses_is_shown():
         (["train", "cartpole"], {"--profile": "(default: quick)", "--resume-minutes": "(default: 5.0)"}),
         (["train", "cartpole", "--profile", "smoke"], {"--training.batch-size": "(default: 16)", "--seeds": " 0:2)"}),
         (["train", "minatar"], {"--nets.filters": "(default: 16)"}),
+        (["play"], {"--profile": "(default: quick)", "--policy": "(default: search)", "AGENT": "(required)"}),
+        (["play"], {"--seed": "(default: first)", "--step": "(default: last)"}),
         (["status"], {"--root": "(default: checkpoints)", "--seeds": "(default: all)"}),
     ],
 )
@@ -138,7 +141,7 @@ def test_the_defaults_of_a_file_are_shown(tmp_path: Path):
 
 @pytest.mark.parametrize(
     ("words", "says"),
-    [([], ["train", "status", "agents", "Exit code 0"]), (["agents"], ["Lists what can be trained"])],
+    [([], ["train", "play", "status", "agents", "Exit code 0"]), (["agents"], ["Lists what can be trained"])],
 )
 def test_commands_are_listed(words: list[str], says: list[str]):
     output = help_of(cli.main, words)

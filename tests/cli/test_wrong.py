@@ -13,8 +13,8 @@ from tests.cli.words import FAST, SMOKE
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        ("", "a command is missing, there are train, status, agents"),
-        ("trian cartpole", "command 'trian' is unknown, there are train, status, agents"),
+        ("", "a command is missing, there are train, play, status, agents"),
+        ("trian cartpole", "command 'trian' is unknown, there are train, play, status, agents"),
         ("train", "Missing from muzero-probe train: AGENT What to train: a name"),
         ("train cartpol", "agent 'cartpol' is unknown: breakout, cartpole, lunar_lander, minatar, or the path of"),
         ("train --agent cartpol", "agent 'cartpol' is unknown: breakout, cartpole, lunar_lander, minatar, or the path"),
@@ -46,6 +46,15 @@ from tests.cli.words import FAST, SMOKE
         ("train cartpole --resume-minutes nan", "resume-minutes is nan"),
         ("train cartpole --metrics-every 0", "metrics-every is 0, at least 1 is needed"),
         ("train cartpole --environment bandit-3", "Unrecognized options: --environment"),
+        ("play", "Missing from muzero-probe play: AGENT Who plays: a name"),
+        ("play cartpol", "agent 'cartpol' is unknown: breakout, cartpole, lunar_lander, minatar, or the path of"),
+        ("play no/such.py", "no/such.py: there is no such file"),
+        ("play cartpole --profile quik", "profile 'quik' is unknown for cartpole: smoke, quick, paper"),
+        ("play cartpole --policy best", "invalid choice 'best' for argument '--policy'."),
+        ("play cartpole --seed x", "--seed: invalid literal for int()"),
+        ("play cartpole --episodes 0", "episodes is 0, at least 1 is needed"),
+        ("play cartpole --out x.png", "out is x.png, its name must end in .gif"),
+        ("play cartpole --training.steps 9", "misplaced options: --training.steps (applied to muzero-probe play)"),
         ("status --agent ../up", "'../up' cannot be the name of a profile or an agent"),
         ("status --agent no/such.py", "'no/such.py' cannot be the name of a profile or an agent"),
         ("status --agent lander", "agent 'lander' is unknown, there are breakout, cartpole"),
@@ -55,7 +64,7 @@ from tests.cli.words import FAST, SMOKE
     ],
 )  # fmt: skip
 def test_a_wrong_command_is_one_line(words: str, says: str, capsys: pytest.CaptureFixture, tmp_path: Path):
-    root = ["--root", str(tmp_path)] if words.startswith(("train ", "status ")) else []
+    root = ["--root", str(tmp_path)] if words.startswith(("train ", "play ", "status ")) else []
     assert cli.main([*words.split(), *root]) == 2
     output, errors = capsys.readouterr()
     assert output == ""

@@ -19,9 +19,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from muzero_probe import threads
+from muzero_probe.envs import drawing
 from muzero_probe.envs.base import Environment, StepResult, object_array
 from muzero_probe.envs.lunar_lander import step as physics
-from muzero_probe.envs.lunar_lander.image import LayoutError, Memory, function
+from muzero_probe.envs.lunar_lander.image import LayoutError, Memory, function, restore
 from muzero_probe.envs.replayed import Replayed
 
 # isort: split
@@ -160,6 +161,27 @@ class _Flight:
             self.now = None
         return taken
 
+    def look(self, state: FlightState) -> drawing.Scene:
+        """What is to be seen in a state."""
+        memory = self.memory
+        with self.lock:
+            if self.now != state.number:
+                restore(memory.addresses, memory.lengths, memory.base, state.lines)
+                self.now = state.number
+            return _scene(self.game, None if state.past is None else state.past[1])
+
+
+def _scene(game: Any, action: int | None) -> drawing.Scene:
+    """What is to be seen of a game, after an action."""
+    lander, *legs = (
+        [tuple(body.transform * corner) for corner in body.fixtures[0].shape.vertices]
+        for body in (game.lander, *game.legs)
+    )
+    # the pieces of the sky stand side by side on the ground, their first two corners
+    ground = [game.sky_polys[0][0], *(piece[1] for piece in game.sky_polys)]
+    pad = (game.helipad_x1, game.helipad_x2, game.helipad_y)
+    return drawing.Scene(ground, pad, lander, legs, game.lander.angle, action)
+
 
 class LunarLander(Environment):
     """Deterministic Lunar Lander, from any state.
@@ -227,6 +249,10 @@ class LunarLander(Environment):
         threads.run([functools.partial(roll, live[i : i + ROWS_PER_TASK]) for i in range(0, len(live), ROWS_PER_TASK)])
         return rewards, alive
 
+    def render(self, states: np.ndarray) -> NDArray[np.uint8]:
+        """Draws the terrain, the lander, and the flame of the last action, `[B, 240, 360, 3]`."""
+        return drawing.stacked([drawing.lunar_lander(state.flight.look(state)) for state in self._check_states(states)])
+
     def _check_states(self, states: np.ndarray) -> np.ndarray:
         for state in self._check_objects(states, FlightState):
             if state.flight.flat != self._flat:
@@ -259,6 +285,15 @@ class ReplayedLunarLander(Replayed):
         super().__init__(GYM_ID, build=lambda: DeterministicLunarLander(flat_terrain=flat_terrain))
         self.name = _name(flat_terrain)
         self.time_limit = TIME_LIMIT
+
+    def render(self, states: np.ndarray) -> NDArray[np.uint8]:
+        """The pictures of `LunarLander`."""
+        scenes = []
+        for state in self._check_states(states):
+            with self._turn:
+                self._replay(state)
+                scenes.append(_scene(self._simulator, state.actions[-1] if state.actions else None))
+        return drawing.stacked([drawing.lunar_lander(scene) for scene in scenes])
 
 
 def lunar_lander() -> Environment:

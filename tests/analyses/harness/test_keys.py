@@ -134,9 +134,10 @@ def test_an_edit_makes_anew_what_it_may_change(copy: Copy, file: str, of_toolkit
         "muzero_probe/agents/x.py",
         "muzero_probe/probes/new.py",
         "analyses/new.py",
-        # of no question: training, files, messages, values that count by themselves
+        # of no question: training, files, messages, pictures, values that count by themselves
         "muzero_probe/agents/cartpole.py",
         "muzero_probe/envs/minatar.py",
+        "muzero_probe/envs/drawing.py",
         "muzero_probe/training/learner.py",
         "muzero_probe/cpu/updates.py",
         "muzero_probe/cli/main.py",
