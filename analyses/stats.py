@@ -89,6 +89,16 @@ def across_seeds(table: pd.DataFrame, value: str, *, by: Sequence[str]) -> pd.Da
     return summary(by_seed(table, value, by))
 
 
+def geometric(ratios: pd.DataFrame) -> pd.DataFrame:
+    """Statistics over seeds of ratios [seed, setting], each above 0 or NaN: geometric means.
+
+    Returns:
+        As `summary`: `mean`, `low` and `high` are exponentials of the logarithms' mean and 95 % interval, and `n`.
+    """
+    found = summary(ratios.transform("log")).drop(columns=["se", "iqm"])
+    return found.assign(**{column: np.exp(found[column]) for column in ("mean", "low", "high")})
+
+
 def contrast(values: Any) -> Contrast:
     """What values [n], formed within the seeds, say about 0; NaN values are left out.
 

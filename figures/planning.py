@@ -65,9 +65,9 @@ def _panel(axes: Axes, means: pd.DataFrame) -> dict[str, Artist]:
                 entries[f"{style.MODEL_NAME[model]}, {prior} prior"] = style.line(
                     axes, curve, "simulations", color=colour, **look
                 )
-    baseline = means.loc[means["model"] == "no search", ["mean", "se"]].to_numpy()
-    for mean, se in baseline:
-        entries["Policy prior alone (no search)"] = style.level(axes, mean, se, **style.NO_SEARCH)
+    baseline = means.loc[means["model"] == "no search", ["mean", "low", "high"]].to_numpy()
+    for mean, low, high in baseline:
+        entries["Policy prior alone (no search)"] = style.level(axes, mean, low, high, **style.NO_SEARCH)
     if not searched.empty:
         style.log2_axis(axes, searched)
     return entries

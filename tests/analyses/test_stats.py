@@ -178,3 +178,12 @@ def test_the_interquartile_mean() -> None:
     """A quarter of the seeds is cut at either end."""
     table = pd.DataFrame({"seed": range(8), "step": 0, "x": [100.0, 1, 2, 3, 4, 5, 6, -50]})
     assert stats.across_seeds(table, "x", by=["step"]).iloc[0]["iqm"] == 3.5
+
+
+def test_geometric_means_of_ratios() -> None:
+    """Of 1, 2 and 4 it is 2, times or through exp(t sd / sqrt(3)) with the logarithms' sd ln 2; NaN is left out."""
+    ratios = pd.DataFrame({1: [1.0, 2.0, 4.0, np.nan], 2: [3.0, np.nan, np.nan, np.nan]}).rename_axis(columns="rank")
+    first, second = (row for _, row in stats.geometric(ratios).iterrows())
+    factor = math.exp(4.302652729911275 * math.log(2) / math.sqrt(3))
+    assert [first[c] for c in ("rank", "mean", "low", "high", "n")] == pytest.approx([1, 2, 2 / factor, 2 * factor, 3])
+    assert second["mean"] == pytest.approx(3) and math.isnan(second["low"]) and second["n"] == 1

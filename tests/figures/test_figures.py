@@ -10,6 +10,7 @@ import pytest
 from matplotlib.axes import Axes
 from matplotlib.collections import QuadMesh
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.text import Text
 
 from figures import __main__ as program
@@ -18,6 +19,7 @@ from figures import style
 pytestmark = pytest.mark.filterwarnings("error")
 
 SEEDS = 5
+T_QUANTILE = 2.7764451051977987  # of Student's distribution with 4 degrees of freedom, at 0.975
 SIMULATIONS = [1, 2, 4, 8, 16, 32, 64, 128]
 STEPS = {
     "cartpole": [0, 500, 1_000, 2_000, 5_000, 10_000, 20_000, 50_000, 100_000],
@@ -111,8 +113,13 @@ def expected(table: pd.DataFrame, value: str, **setting: object) -> tuple[float,
     return mean, math.sqrt(math.fsum((each - mean) ** 2 for each in x) / (SEEDS - 1) / SEEDS)
 
 
+def points(line: Line2D) -> np.ndarray:
+    """What a line goes through: [2, points]."""
+    return np.asarray(line.get_data(), float)
+
+
 def assert_curve(axes: Axes, index: int, table: pd.DataFrame, value: str, x: str, **setting: object) -> None:
-    """The line at this index of the axes and its band show the mean +- the standard error."""
+    """The line at this index of the axes and its band show the mean and its 95 % interval."""
     line, band = axes.lines[index], axes.collections[index]
     where = sorted({int(each) for each in table[x] if each > 0 or x == "step"})
     np.testing.assert_array_equal(line.get_xdata(), where)
@@ -121,7 +128,8 @@ def assert_curve(axes: Axes, index: int, table: pd.DataFrame, value: str, x: str
         mean, se = expected(table, value, **{x: at}, **setting)
         edges = vertices[vertices[:, 0] == at, 1]
         np.testing.assert_allclose(height, mean, rtol=1e-9)
-        np.testing.assert_allclose([edges.min(), edges.max()], [mean - se, mean + se], rtol=1e-9)
+        half = T_QUANTILE * se
+        np.testing.assert_allclose([edges.min(), edges.max()], [mean - half, mean + half], rtol=1e-9)
 
 
 def titled(figure: Figure, title: str) -> Axes:
@@ -221,11 +229,12 @@ def test_returns_values() -> None:
 
 
 def test_own_policy_values() -> None:
-    """A line per horizon, 1 first."""
+    """A line for each of the horizons 1, 2, 5 and the longest."""
     axes = titled(drawn_from("own_policy", 1), "Cart Pole")
     table = synthetic("own_policy", "cartpole")
-    for index in range(10):
-        assert_curve(axes, index, table, "error", "step", horizon=index + 1)
+    assert len(axes.lines) == 4
+    for index, horizon in enumerate([1, 2, 5, 10]):
+        assert_curve(axes, index, table, "error", "step", horizon=horizon)
 
 
 def test_own_policy_of_one_checkpoint_each_against_the_horizon() -> None:
@@ -253,19 +262,37 @@ def test_own_policy_of_one_checkpoint_beside_several_against_the_step() -> None:
     tables["minatar"] = tables["minatar"].loc[tables["minatar"]["step"] == 200_000]
     figure = program.modules()["own_policy"].draw(tables)
     assert_legible(figure)
-    assert [axes.get_xlabel() for axes in figure.axes[:2]] == [style.STEP] * 2
-    assert_curve(figure.axes[0], 9, tables["cartpole"], "error", "step", horizon=10)
+    assert [axes.get_xlabel() for axes in figure.axes] == ["", style.STEP, style.STEP, ""]
+    assert_curve(figure.axes[0], 3, tables["cartpole"], "error", "step", horizon=10)
 
 
 def test_sequences_values() -> None:
-    """Probability on the left axis, error on the right, first and last checkpoints among four."""
+    """Ratios within the seeds on the left axis, probability on the right, first and last checkpoints among four."""
     figure = drawn_from("sequences", 1)
     table = synthetic("sequences", "cartpole")
     panels, twins = figure.axes[:4], figure.axes[4:]
     for step, axes, twin in zip([0, 2_000, 10_000, 100_000], panels, twins, strict=True):
         assert f"Step {style.step_name(step)}," in axes.get_title()
-        assert_curve(axes, 0, table, "probability", "rank", step=step)
-        assert_curve(twin, 0, table, "error", "rank", step=step)
+        assert_curve(twin, 0, table, "probability", "rank", step=step)
+        of_step = table.loc[table["step"] == step]
+        likeliest = {row["seed"]: row["error"] for _, row in of_step.loc[of_step["rank"] == 1].iterrows()}
+        logs = [math.log(row["error"] / likeliest[row["seed"]]) for _, row in of_step.iterrows()]
+        assert_geometric(axes, 0, of_step.assign(log=logs), "rank")
+        absolute = math.fsum(likeliest.values()) / SEEDS
+        assert axes.get_title().endswith(f"error at rank 1: {absolute:.2g}")
+
+
+def assert_geometric(axes: Axes, index: int, table: pd.DataFrame, x: str, **setting: object) -> None:
+    """The line and its band are the exponentials of the mean and the 95 % interval of the column `log`."""
+    assert axes.get_yscale() == "log"
+    line, band = axes.lines[index], np.asarray(axes.collections[index].get_paths()[0].vertices)
+    assert points(line).shape[1] == table[x].nunique()
+    for at, height in points(line).T:
+        mean, se = expected(table, "log", **{x: at}, **setting)
+        half = T_QUANTILE * se
+        edges = band[band[:, 0] == at, 1]
+        found = [height, edges.min(), edges.max()]
+        np.testing.assert_allclose(found, np.exp([mean, mean - half, mean + half]), rtol=1e-9)
 
 
 def test_cross_checkpoint_values() -> None:
@@ -307,16 +334,21 @@ def test_planning_values() -> None:
     mean, se = expected(table, "return_mean", model="no search")
     np.testing.assert_allclose(np.asarray(axes.lines[4].get_ydata()), [mean, mean])
     extent = axes.patches[0].get_extents().transformed(axes.transData.inverted())
-    np.testing.assert_allclose([extent.y0, extent.y1], [mean - se, mean + se])
+    half = T_QUANTILE * se
+    np.testing.assert_allclose([extent.y0, extent.y1], [mean - half, mean + half])
 
 
-def test_step_axis_shows_zero_and_decades() -> None:
-    """Step 0 is in view and labelled, and so are the first step and the powers of ten."""
+def test_step_axis_is_one_of_square_roots() -> None:
+    """Step 0 and the last are labelled, the late half has 29 % of the axis between them, and its labels are steps."""
     figure = drawn_from("returns", 2)
     figure.draw_without_rendering()
-    for title, names in {
-        "Cart Pole": ["0", "500", "1K", "10K", "100K"],
-        "Lunar Lander": ["0", "1K", "10K", "100K", "1M"],
-    }.items():
-        labels = titled(figure, title).get_xticklabels()
-        assert [label.get_text() for label in labels] == names
+    for title, names in {"Cart Pole": {"0", "10K", "50K", "100K"}, "Lunar Lander": {"0", "500K", "1M"}}.items():
+        axes = figure.axes[list(TITLES.values()).index(title) + 2]
+        labels = [label.get_text() for label in axes.get_xticklabels()]
+        assert names <= set(labels) and set(labels) <= {
+            style.step_name(step) for each in STEPS.values() for step in each
+        }
+        first, middle, last = (
+            axes.transData.transform((x, 0))[0] for x in np.array([0, 0.5, 1]) * points(axes.lines[0])[0, -1]
+        )
+        np.testing.assert_allclose((last - middle) / (last - first), 1 - math.sqrt(0.5))
