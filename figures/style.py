@@ -242,3 +242,24 @@ def save(figure: Figure, stem: Path) -> list[Path]:
             tables.replace(path, picture.getvalue())
             written.append(path)
     return written
+
+
+# What does not count is shown on grey, with a note.
+PALE = "#ebebeb"
+NOT_PLAYING = "pipeline check:\nagents do not play"
+
+# The paper's colours and dashes of planners. Purple is another hue of "colorblind", free in all figures.
+PURPLE = "#cc78bc"
+MODEL_LINE: dict[str, dict[str, Any]] = {  # the learned model's thin line stays visible on the true one's
+    "learned": {"color": ORANGE, "linewidth": 1.0, "markersize": 2.4, "zorder": 2.2},
+    "real": {"color": GREEN, "linewidth": 1.8, "markersize": 3.6},
+}
+PRIOR_LOOK: dict[str, dict[str, Any]] = {
+    "policy": {"linestyle": "-", "marker": "o"},
+    "uniform": {"linestyle": (0, (1, 1)), "marker": "s", "markerfacecolor": "white"},
+}
+
+
+def counts(table: pd.DataFrame) -> bool:
+    """Whether an agent plays well enough for its results to mean something; its table says so if not."""
+    return bool(table.attrs.get("provenance", {}).get("counts", True))
