@@ -26,11 +26,6 @@ LEGEND_LINE_HEIGHT = 0.17
 
 # A colour, dash and marker mean the same thing in every figure. Hues: seaborn's "colorblind".
 BLUE, ORANGE, GREEN, VERMILION, DARK = "#0173b2", "#de8f05", "#029e73", "#d55e00", "#404040"
-PRIOR_COLOUR = {"policy": BLUE, "uniform": ORANGE}
-MODEL_LOOK: dict[str, dict[str, Any]] = {
-    "learned": {"linestyle": "-", "marker": "o"},
-    "real": {"linestyle": (0, (2, 1)), "marker": "s", "markerfacecolor": "white"},
-}
 MODEL_NAME = {"learned": "Learned model", "real": "True model"}
 NO_SEARCH: dict[str, Any] = {"color": DARK, "linestyle": (0, (1, 1))}
 SEQUENTIAL = "viridis_r"  # dark is large
