@@ -1,7 +1,8 @@
 """`python -m figures [NAME ...]`: draws the figures from the tables.
 
 Tables lie at TABLES/PROFILE/AGENT/NAME.csv, pictures go to OUT/PROFILE/NAME.png and .pdf. A figure is a module of this
-folder that defines `draw`, from tables by agent, and `COLUMNS`, what it reads of them.
+folder that defines `draw`, from tables by agent, and `COLUMNS`, what it reads of them; it may name other analyses'
+tables that help in `FURTHER`, name to columns: `draw` gets those that exist, by agent, as keywords.
 """
 
 import importlib
@@ -61,31 +62,59 @@ def read(name: str, *, profile: str, agents: Sequence[str], root: Path) -> dict[
     Raises:
         TableError: if a table is missing, or not what the figure needs.
     """
-    wanted = agents or sorted(path.parent.name for path in (root / profile).glob(f"*/{name}.csv"))
     tables = {}
-    for given in wanted or ["cartpole"]:
-        if given.endswith(".py"):
-            other, agent = profile, Path(given).stem
-        else:
-            other, _, agent = given.rpartition("/")
-        path = root / (other or profile) / agent / f"{name}.csv"
+    for given, path in _paths(name, profile=profile, agents=agents, root=root).items():
         if not path.is_file():
-            asked = given if given.endswith(".py") else agent
+            asked = given if given.endswith(".py") else path.parent.name
             which = (
-                "--agent MODULE:FUNCTION" if profile == "foreign" else f"--profile {other or profile} --agent {asked}"
+                "--agent MODULE:FUNCTION"
+                if profile == "foreign"
+                else f"--profile {path.parent.parent.name} --agent {asked}"
             )
             command = f"python -m analyses {name} {which}"
             raise TableError(f"there is no table {path}: make it with `{command}`")
-        tables[agent] = read_table(path, modules()[name].COLUMNS)
+        tables[path.parent.name] = read_table(path, modules()[name].COLUMNS)
     return tables
+
+
+def read_further(name: str, *, profile: str, agents: Sequence[str], root: Path) -> dict[str, dict[str, pd.DataFrame]]:
+    """Reads those of the further tables of a figure that exist, by analysis and agent.
+
+    Raises:
+        TableError: if one is not what the figure needs.
+    """
+    paths = _paths(name, profile=profile, agents=agents, root=root).values()
+    return {
+        other: {
+            path.parent.name: read_table(path.with_name(f"{other}.csv"), columns)
+            for path in paths
+            if path.with_name(f"{other}.csv").is_file()
+        }
+        for other, columns in getattr(modules()[name], "FURTHER", {}).items()
+    }
+
+
+def _paths(name: str, *, profile: str, agents: Sequence[str], root: Path) -> dict[str, Path]:
+    """Returns where a figure's tables should be, by agent as given."""
+    wanted = agents or sorted(path.parent.name for path in (root / profile).glob(f"*/{name}.csv"))
+    paths = {}
+    for given in wanted or ["cartpole"]:
+        of_profile, _, agent = (profile, "", Path(given).stem) if given.endswith(".py") else given.rpartition("/")
+        paths[given] = root / (of_profile or profile) / agent / f"{name}.csv"
+    return paths
 
 
 def _draw(given: Arguments) -> int:
     code = 0
+    where = {"profile": given.profile, "agents": given.agent, "root": given.tables}
+    exists = {name: any(path.is_file() for path in _paths(name, **where).values()) for name in modules()}
     for name in given.names or modules():
+        if not given.names and not exists[name] and any(exists.values()):
+            arguments.trouble(PROGRAM, f"{name} is left out: no agent has a table of it", 0)
+            continue
         try:
-            tables = read(name, profile=given.profile, agents=given.agent, root=given.tables)
-            figure = modules()[name].draw(tables)
+            tables, further = read(name, **where), read_further(name, **where)
+            figure = modules()[name].draw(tables, **further)
         except TableError as error:
             code = arguments.trouble(PROGRAM, error, 1)
             continue

@@ -32,12 +32,16 @@ SINGLE_ROW_HEIGHT = 2.0
 LEGEND_LINE_HEIGHT = 0.17
 
 # A colour, dash and marker mean the same thing in every figure.
-BLUE, ORANGE, GREEN, VERMILION = seaborn.color_palette("colorblind").as_hex()[:4]
+BLUE, ORANGE, GREEN, VERMILION, PURPLE = seaborn.color_palette("colorblind").as_hex()[:5]
 DARK, GREY, PALE = "#404040", "#8c8c8c", "#f0f0f0"
-PRIOR_COLOUR = {"policy": BLUE, "uniform": ORANGE}
-MODEL_LOOK: dict[str, dict[str, Any]] = {
-    "learned": {"linestyle": "-", "marker": "o"},
-    "real": {"linestyle": (0, (2, 1)), "marker": "s", "markerfacecolor": "white"},
+# The paper's colours and dashes of planners; the learned model's thin line stays visible on the true one's.
+MODEL_LINE: dict[str, dict[str, Any]] = {
+    "learned": {"color": ORANGE, "linewidth": 1.0, "markersize": 2.4, "zorder": 2.2},
+    "real": {"color": GREEN, "linewidth": 1.8, "markersize": 3.6},
+}
+PRIOR_LOOK: dict[str, dict[str, Any]] = {
+    "policy": {"linestyle": "-", "marker": "o"},
+    "uniform": {"linestyle": (0, (1, 1)), "marker": "s", "markerfacecolor": "white"},
 }
 MODEL_NAME = {"learned": "Learned model", "real": "True model"}
 NO_SEARCH: dict[str, Any] = {"color": DARK, "linestyle": (0, (1, 1))}

@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.axes import Axes
-from matplotlib.collections import QuadMesh
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.text import Text
@@ -293,49 +292,6 @@ def assert_geometric(axes: Axes, index: int, table: pd.DataFrame, x: str, **sett
         edges = band[band[:, 0] == at, 1]
         found = [height, edges.min(), edges.max()]
         np.testing.assert_allclose(found, np.exp([mean, mean - half, mean + half]), rtol=1e-9)
-
-
-def test_cross_checkpoint_values() -> None:
-    """Numbers are mean and standard error; colours go from a row's smallest to its largest."""
-    axes = titled(drawn_from("cross_checkpoint", 1), "Cart Pole")
-    table, steps = synthetic("cross_checkpoint", "cartpole"), STEPS["cartpole"]
-    at = {(round(t.get_position()[0] - 0.5), t.get_position()[1]): t.get_text() for t in axes.texts}
-    (mesh,) = [each for each in axes.collections if isinstance(each, QuadMesh)]
-    colours = np.asarray(mesh.get_array()).reshape(len(steps), len(steps))
-    for i, step in enumerate(steps):
-        cells = [expected(table, "error", step=step, policy_step=other) for other in steps]
-        means = np.array([mean for mean, _ in cells])
-        digits = 2 if max(means) >= 1 else 3
-        for j, (mean, se) in enumerate(cells):
-            assert at[j, i + 0.47] == f"{mean:.{digits}f}"
-            assert at[j, i + 0.53] == f"±{se:.{digits}f}"
-        np.testing.assert_allclose(colours[i], (means - min(means)) / np.ptp(means), atol=1e-9)
-
-
-def test_prior_effect_values() -> None:
-    """Each prior's error and its tree path's; total variation; divergence."""
-    figure = drawn_from("prior_effect", 1)
-    table = synthetic("prior_effect", "cartpole")
-    for panel, columns in enumerate([("error", "path_error"), ("tv",), ("kl",)]):
-        curves = itertools.product(["policy", "uniform"], columns)
-        for index, (prior, column) in enumerate(curves):
-            assert_curve(figure.axes[panel], index, table, column, "simulations", prior=prior)
-
-
-def test_planning_values() -> None:
-    """Model x prior as lines, the baseline as a level with its band."""
-    axes = titled(drawn_from("planning", 1), "Step 100K")
-    table = synthetic("planning", "cartpole")
-    table = table.loc[table["step"] == 100_000]
-    settings = itertools.product(["learned", "real"], ["policy", "uniform"])
-    for index, (model, prior) in enumerate(settings):
-        setting = {"model": model, "prior": prior}
-        assert_curve(axes, index, table, "return_mean", "simulations", **setting)
-    mean, se = expected(table, "return_mean", model="no search")
-    np.testing.assert_allclose(np.asarray(axes.lines[4].get_ydata()), [mean, mean])
-    extent = axes.patches[0].get_extents().transformed(axes.transData.inverted())
-    half = T_QUANTILE * se
-    np.testing.assert_allclose([extent.y0, extent.y1], [mean - half, mean + half])
 
 
 def test_step_axis_is_one_of_square_roots() -> None:

@@ -124,7 +124,7 @@ def test_every_figure_can_be_asked_for() -> None:
 
 
 def test_agents_default_to_those_with_the_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Each figure shows the agents that have its table; what has none is told at the end."""
+    """Each figure shows the agents that have its table; a figure of which there is none is left out, in one line."""
     write(tmp_path, "returns", "minatar", returns_table())
     write(tmp_path, "returns", "cartpole", returns_table())
     write(tmp_path, "planning", "cartpole", planning_table())
@@ -132,12 +132,48 @@ def test_agents_default_to_those_with_the_table(tmp_path: Path, capsys: pytest.C
     assert list(found) == ["cartpole", "minatar"]
     titles = [axes.get_title() for axes in program.modules()["returns"].draw(found).axes[:2]]
     assert titles == ["Cart Pole\nn = 3 seeds", "Breakout (MinAtar)\nn = 3 seeds"]
-    assert main(tmp_path) == 1
+    assert main(tmp_path) == 0
     output = capsys.readouterr()
     drawn = {Path(line).name for line in output.out.splitlines()}
     assert drawn == {"returns.png", "returns.pdf", "planning.png", "planning.pdf"}
     lines = output.err.splitlines()
-    assert len(lines) == 4 and all(line.startswith("python -m figures: there is no table ") for line in lines)
+    assert sorted(lines) == [
+        f"python -m figures: {name} is left out: no agent has a table of it"
+        for name in ("cross_checkpoint", "own_policy", "prior_effect", "sequences")
+    ]
+
+
+def test_what_is_asked_for_must_be_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A figure asked for by name, an agent beside others, or any table at all."""
+    assert main(tmp_path) == 1
+    assert capsys.readouterr().err.count("there is no table") == len(NAMES)
+    write(tmp_path, "returns", "cartpole", returns_table())
+    assert main(tmp_path, "planning") == 1
+    assert "there is no table" in one_line(capsys.readouterr().err, "python -m figures")
+    assert main(tmp_path, "--agent", "cartpole") == 0
+    assert capsys.readouterr().err.count("is left out") == len(NAMES) - 1
+    assert main(tmp_path, "--agent", "cartpole", "--agent", "minatar") == 1
+    assert "minatar/returns.csv" in capsys.readouterr().err
+
+
+def test_further_tables_are_read_where_they_exist(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Planning takes its baseline from `returns` of the same agent and profile; a damaged one is said."""
+    where: Any = {"profile": "quick", "agents": ("paper/cartpole", "minatar"), "root": tmp_path / "tables"}
+    write(tmp_path, "planning", "minatar", planning_table())
+    write(tmp_path, "planning", "cartpole", planning_table(), profile="paper")
+    assert program.read_further("planning", **where) == {"returns": {}}
+    assert program.read_further("returns", **where) == {}
+    write(tmp_path, "returns", "cartpole", returns_table())  # of another profile
+    path = write(tmp_path, "returns", "cartpole", returns_table().assign(return_mean=7.0), profile="paper")
+    found = program.read_further("planning", **where)["returns"]
+    assert list(found) == ["cartpole"] and set(found["cartpole"]["return_mean"]) == {7.0}
+    words = ("planning", "--agent", "paper/cartpole", "--agent", "minatar")
+    assert main(tmp_path, *words) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 2
+    path.write_bytes(path.read_bytes()[:-3])
+    assert main(tmp_path, *words) == 1
+    said = one_line(capsys.readouterr().err, "python -m figures")
+    assert said.startswith(f"{path} was cut or altered")
 
 
 def test_agents_of_two_profiles_side_by_side(tmp_path: Path) -> None:
