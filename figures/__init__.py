@@ -1,6 +1,7 @@
 """The paper's figures: each module draws one table, aggregated over seeds, per agent.
 
-A module is named like its analysis and offers `COLUMNS`, the columns that it reads, and
-`draw(tables)`, from a mapping of agents to tables to a Matplotlib figure. `style` alone decides how
+A module is named like its analysis and offers `COLUMNS`, the columns that it reads, `CAPTION`, what
+is drawn and what to look for, and `draw(tables)`, from a mapping of agents to tables to a Matplotlib
+figure. `style` alone decides how
 things look.
 """
