@@ -21,6 +21,7 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, Locator, LogLocator, NullFormatter, NullLocator
+from matplotlib.transforms import Bbox
 
 from analyses import tables
 
@@ -348,6 +349,8 @@ def _settle(figure: Figure) -> None:
         for _ in range(2):  # ticks are chosen by the room that they are given
             figure.draw_without_rendering()
         figure.set_layout_engine("none")
+        for axes in figure.axes:  # the layout leaves the last bits open, and names in an SVG depend on them
+            axes.set_position(Bbox(axes.get_position().get_points().round(6)))
 
 
 def save(figure: Figure, stem: Path) -> list[Path]:

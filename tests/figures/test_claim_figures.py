@@ -254,7 +254,7 @@ def test_the_baseline_is_that_of_returns() -> None:
     np.testing.assert_allclose(np.asarray(axes.lines[4].get_ydata()), [mean, mean])
     own, _ = expected(table, "return_mean", step=100_000, model="no search")
     np.testing.assert_allclose(np.asarray(titled(figure, "Step 100K").lines[4].get_ydata()), [own, own])
-    assert list(legend_of(figure))[-2:] == ["Policy prior alone (no search)", "Prior alone (few episodes)"]
+    assert list(legend_of(figure))[-3:-1] == ["Policy prior alone (no search)", "Prior alone (few episodes)"]
 
 
 @pytest.mark.parametrize(("actions", "last"), [(2, 4), (3, 4), (4, 8), (None, 0)])
