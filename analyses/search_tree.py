@@ -36,7 +36,7 @@ COLUMNS = {
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """Not in the paper."""
+    """Figure 14, not in the paper."""
 
     seeds: int = 1
     """Seeds of the population that search, lowest first; 0 takes all."""

@@ -48,10 +48,10 @@ def draw(tables: Mapping[str, pd.DataFrame]) -> Figure:
     trees = []
     for agent, table in tables.items():
         repeats = table.attrs.get("provenance", {}).get("repeats", "seed").removeprefix("trained ")
-        keys = table[["step", "seed", "state"]]
-        for step, seed, state in keys.drop_duplicates().head(TREES).to_numpy():
-            nodes = table.loc[(keys == (step, seed, state)).all(axis=1)].sort_values("node").reset_index(drop=True)
-            where = f"Step {style.step_name(step)}, {repeats} {seed}, state {state} of its own"
+        keys = table[["step", "seed", "state"]].to_numpy()
+        for step, seed, state in np.unique(keys, axis=0)[:TREES]:
+            nodes = table.loc[(keys == [step, seed, state]).all(1)].sort_values("node").reset_index(drop=True)
+            where = f"Step {style.step_name(step)}, {repeats} {seed}, state {state} of its bank"
             trees.append((f"{style.title(table, agent)}\n{where}", nodes))
     figure, grid = style.panels(len(trees), 3, width=style.FULL_WIDTH, height=HEIGHT)
     grid[0, 0].get_gridspec().set_width_ratios(WIDTHS)
@@ -64,7 +64,7 @@ def draw(tables: Mapping[str, pd.DataFrame]) -> Figure:
         _path(of_path, nodes, path)
         of_path.set_title("Most visited path")
         _values(of_values, nodes)
-        of_values.set_title(f"All {len(nodes)} nodes")
+        of_values.set_title("All nodes")
     style.legend(figure, _entries())
     return figure
 
@@ -121,18 +121,19 @@ def _tree(axes: Axes, nodes: pd.DataFrame, path: list[int]) -> None:
     axes.set_xlim(x.min() - 0.7, x.max() + 0.7)
     axes.set_xticks([])
     axes.spines["bottom"].set_visible(False)
-    axes.spines["left"].set_bounds(0, y.max())
+    axes.spines["left"].set_bounds(0, _deepest(nodes))
     axes.yaxis.set_major_locator(MaxNLocator(6, integer=True))
     axes.set_ylabel("Steps from the root")
 
 
 def _deepest(nodes: pd.DataFrame) -> int:
-    return int(nodes["depth"].to_numpy().max())
+    """The largest depth; 1 where there is a root alone."""
+    return max(1, int(nodes["depth"].to_numpy().max()))
 
 
 def _row(nodes: pd.DataFrame) -> float:
     """Points between two depths, or a little less."""
-    return DOWN / max(1, _deepest(nodes))
+    return DOWN / _deepest(nodes)
 
 
 def _depth_axis(axes: Axes, nodes: pd.DataFrame) -> None:
@@ -163,13 +164,13 @@ def _path(axes: Axes, nodes: pd.DataFrame, path: list[int]) -> None:
         axes.text(x, y, words, ha=side, va="center", size=style.SMALL_FONT_SIZE, color=colour)
 
     heads = -2.3 * LINE / _row(nodes), -1.3 * LINE / _row(nodes)
-    write(0.14, heads[1], "Action")
+    write(0.13, heads[1], "Action")
     shown = nodes.loc[_with_room(nodes.loc[path], LINE / _row(nodes))]
-    _marks(axes, np.full(len(shown), 0.18), shown["depth"].to_numpy(), shown, 5.0)
-    for quantity, right in (("reward", 0.57), ("value", 1.0)):
+    _marks(axes, np.full(len(shown), 0.16), shown["depth"].to_numpy(), shown, 5.0)
+    for quantity, right in (("reward", 0.55), ("value", 1.0)):
         write(right - 0.15, heads[0], quantity.capitalize(), side="center")
         for column, colour, at, head in (
-            (quantity, style.ORANGE, right - 0.17, "learned"),
+            (quantity, style.ORANGE, right - 0.19, "learned"),
             (f"{quantity}_real", style.GREEN, right, "true"),
         ):
             write(at, heads[1], head, colour)
@@ -178,7 +179,7 @@ def _path(axes: Axes, nodes: pd.DataFrame, path: list[int]) -> None:
                     write(at, depth, _number(number), colour)
     for depth, action in zip(shown["depth"], shown["action"], strict=True):
         if depth:
-            write(0.11, depth, f"{action}")
+            write(0.1, depth, f"{action}")
 
 
 def _with_room(path: pd.DataFrame, apart: float) -> list[int]:
