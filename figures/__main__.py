@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Annotated
+from typing import Annotated, Any
 
 import pandas as pd
 import tyro
@@ -106,14 +106,21 @@ def _paths(name: str, *, profile: str, agents: Sequence[str], root: Path) -> dic
 
 def _draw(given: Arguments) -> int:
     code = 0
-    where = {"profile": given.profile, "agents": given.agent, "root": given.tables}
-    exists = {name: any(path.is_file() for path in _paths(name, **where).values()) for name in modules()}
+    where: dict[str, Any] = {"profile": given.profile, "root": given.tables}
+    paths = {name: _paths(name, agents=given.agent, **where) for name in modules()}
+    any_table = any(path.is_file() for of_name in paths.values() for path in of_name.values())
     for name in given.names or modules():
-        if not given.names and not exists[name] and any(exists.values()):
-            arguments.trouble(PROGRAM, f"{name} is left out: no agent has a table of it", 0)
-            continue
+        agents = given.agent
+        if not given.names and any_table:  # of all figures, what the tables allow
+            agents = tuple(agent for agent, path in paths[name].items() if path.is_file())
+            lacking = [path.parent.name for path in paths[name].values() if not path.is_file()]
+            if not agents:
+                arguments.trouble(PROGRAM, f"{name} is left out: no agent has a table of it", 0)
+                continue
+            if lacking:
+                arguments.trouble(PROGRAM, f"{name} is without {', '.join(lacking)}: no table of it", 0)
         try:
-            tables, further = read(name, **where), read_further(name, **where)
+            tables, further = read(name, agents=agents, **where), read_further(name, agents=agents, **where)
             figure = modules()[name].draw(tables, **further)
         except TableError as error:
             code = arguments.trouble(PROGRAM, error, 1)

@@ -32,6 +32,7 @@ SMOKE_ANALYSES: dict[str, Any] = {
     "cross_checkpoint": {"states": 2},
     "prior_effect": {"states": 2, "step": 20, "horizon": 6, "budgets": (2, 4)},
     "planning": {"episodes": 1, "steps": (60,), "horizon": 6, "budgets": (2, 4)},
+    "search_tree": {"seeds": 0, "candidates": 3, "horizon": 20},
 }
 
 

@@ -13,7 +13,7 @@ from analyses.harness.population import Population
 
 QUIET = Console(quiet=True)
 SEEDS, STEPS, K = [0, 1, 2], [0, 20, 60], 4
-NAMES = ["returns", "own_policy", "sequences", "cross_checkpoint", "prior_effect", "planning"]
+NAMES = ["returns", "own_policy", "sequences", "cross_checkpoint", "prior_effect", "planning", "search_tree"]
 SMALL = {
     "shard": 1,
     "bank": {"episodes": 2, "states": 4},
@@ -23,6 +23,7 @@ SMALL = {
     "cross_checkpoint": {"states": 2},
     "prior_effect": {"states": 2, "step": 20, "horizon": 5, "budgets": (2, 4)},
     "planning": {"episodes": 2, "steps": (0, 60), "horizon": 8, "budgets": (3, 9)},
+    "search_tree": {"seeds": 0, "states": 2, "candidates": 2, "horizon": 12},
 }  # so that every analysis is done in a blink, several states and steps each
 
 

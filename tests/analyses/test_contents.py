@@ -14,8 +14,9 @@ from figures import __main__ as figures
 from muzero_probe.provenance import commit, versions
 from tests.analyses.studies import NAMES, SEEDS, STEPS, K, table
 
-USING_BANKS = {"own_policy", "sequences", "cross_checkpoint", "prior_effect"}
+USING_BANKS = {"own_policy", "sequences", "cross_checkpoint", "prior_effect", "search_tree"}
 ERRORS = ["error", "bias", "monte_carlo_se", "states", "over", "foreseen", "invented"]
+SOME_STEPS = {"sequences": [20, 60], "prior_effect": [20], "planning": [0, 60], "search_tree": [60]}
 # the columns that tell rows apart, and what is measured
 COLUMNS = {
     "returns": (["seed", "step", "policy"], ["return_mean", "length_mean", "episodes"]),
@@ -24,6 +25,23 @@ COLUMNS = {
     "cross_checkpoint": (["seed", "step", "policy_step", "horizon"], ERRORS),
     "prior_effect": (["seed", "step", "prior", "simulations"], ["error", "path_error", "tv", "kl"]),
     "planning": (["seed", "step", "model", "prior", "simulations"], ["return_mean", "episodes"]),
+    "search_tree": (
+        ["seed", "step", "state", "node"],
+        [
+            "parent",
+            "action",
+            "depth",
+            "visits",
+            "ended",
+            "prior",
+            "q",
+            "reward",
+            "reward_real",
+            "value",
+            "value_real",
+            "path_error",
+        ],
+    ),
 }
 
 
@@ -42,7 +60,9 @@ def test_a_table_has_a_row_per_seed_and_setting(done: Path, tiny: Checkpoints, n
         "simulations": [3, 9] if name == "planning" else [2, 4],
         "model": ["learned", "real"],
         "seed": SEEDS,
-        "step": {"sequences": [20, 60], "prior_effect": [20], "planning": [0, 60]}.get(name, STEPS),
+        "state": [0, 1],
+        "node": list(range(9)),
+        "step": SOME_STEPS.get(name, STEPS),
     }
     wanted = set(itertools.product(*(levels[key] for key in keys)))
     if name == "planning":
@@ -52,7 +72,7 @@ def test_a_table_has_a_row_per_seed_and_setting(done: Path, tiny: Checkpoints, n
     assert rows == sorted(rows)
     for column, value in {"agent": "cartpole", "profile": "smoke", "repeats": "trained seed"}.items():
         assert set(found[column]) == {value}
-    assert {column for column in values if found[column].isna().to_numpy().any()} <= {"foreseen", "invented"}
+    assert {column for column in values if found[column].isna().to_numpy().any()} <= {"foreseen", "invented", "prior"}
 
 
 @pytest.mark.parametrize("name", NAMES)

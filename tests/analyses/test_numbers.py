@@ -20,9 +20,10 @@ from muzero_probe.models import TrueModel
 from muzero_probe.probes.episodes import play, reset_seeds
 from muzero_probe.probes.planning import play_planner, play_prior
 from muzero_probe.probes.prior_effect import prior_effect
+from muzero_probe.probes.search_tree import SearchTrees, most_divided, real_values, search_trees
 from muzero_probe.probes.value_error import PolicyError
 from muzero_probe.randomness import row_keys
-from tests.analyses.studies import SEEDS, K, run, table
+from tests.analyses.studies import SEEDS, K, changed, run, table
 from tests.doubles import OneAtATime, OneLatent, OneState
 from tests.reference import search as reference_search
 from tests.reference import value_error as reference
@@ -139,6 +140,28 @@ def test_prior_effect_is_measured_at_the_bank_s_states(done: Path, tiny: Checkpo
                 row = one_row(table(done, "prior_effect"), seed=seed, prior=prior, simulations=budget)
                 for column, values in effect._asdict().items():
                     assert row[column] == pytest.approx(values.mean(), rel=2e-5, abs=1e-5), column
+
+
+@pytest.mark.parametrize("candidates", [1, 4])
+def test_search_tree_is_of_the_bank_s_most_divided_state(
+    done: Path, tiny: Checkpoints, settings: Any, tmp_path: Path, candidates: int
+):
+    """Of its first states, as many as are candidates; every node's row is what the probe says of it."""
+    own = changed(settings, "search_tree", seeds=2, states=1, candidates=candidates)
+    run("search_tree", tiny, own, tmp_path)
+    found = table(tmp_path, "search_tree")
+    assert sorted(set(found["seed"])) == [0, 1]
+    for seed, rows in found.groupby("seed"):
+        agents = tiny.agents((int(str(seed)),), 60, "cpu")
+        states, row_seeds = bank_of(tiny, done, settings, seed=int(str(seed)), step=60, states=candidates)
+        model = agents.model(row_seeds)
+        trees = search_trees(agents.env, model, states, agents.search)
+        (chosen,) = kept = most_divided(trees, 1)
+        assert set(rows["state"]) == {chosen} and rows["node"].tolist() == list(range(9))
+        tree = SearchTrees(*(array[kept] for array in trees))
+        values = real_values(agents.env, model.rows(kept), states[kept], tree, agents.search, horizon=12)
+        for column, wanted in {**tree._asdict(), "value_real": values}.items():
+            np.testing.assert_allclose(rows[column], wanted[0], rtol=2e-5, atol=1e-5, err_msg=column)
 
 
 def test_returns_are_means_over_episodes(done: Path, tiny: Checkpoints):

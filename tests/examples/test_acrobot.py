@@ -27,8 +27,9 @@ def test_every_command_takes_the_file(tmp_path: Path):
     made = run("analyses", *which, "--root", checkpoints, "--tables", tables, "--units", str(tmp_path / "units"))
     assert [Path(path).stem for path in made.split()] == [
         "returns", "own_policy", "sequences", "cross_checkpoint", "prior_effect", "planning",
+        "search_tree",
     ]  # fmt: skip
-    assert len(run("figures", *which, "--tables", tables, "--out", out).split()) == 12
+    assert len(run("figures", *which, "--tables", tables, "--out", out).split()) == 14
     assert "Planning makes MuZero play better" in run("analyses.claims", *which, "--tables", tables)
     assert (tmp_path / "out" / "smoke" / "planning.png").stat().st_size > 10_000
 

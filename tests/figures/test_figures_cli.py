@@ -139,12 +139,12 @@ def test_agents_default_to_those_with_the_table(tmp_path: Path, capsys: pytest.C
     lines = output.err.splitlines()
     assert sorted(lines) == [
         f"python -m figures: {name} is left out: no agent has a table of it"
-        for name in ("cross_checkpoint", "own_policy", "prior_effect", "sequences")
+        for name in ("cross_checkpoint", "own_policy", "prior_effect", "search_tree", "sequences")
     ]
 
 
 def test_what_is_asked_for_must_be_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A figure asked for by name, an agent beside others, or any table at all."""
+    """A figure asked for by name, or any table at all; of all figures, agents without a table are left out in a line."""
     assert main(tmp_path) == 1
     assert capsys.readouterr().err.count("there is no table") == len(NAMES)
     write(tmp_path, "returns", "cartpole", returns_table())
@@ -152,7 +152,10 @@ def test_what_is_asked_for_must_be_there(tmp_path: Path, capsys: pytest.CaptureF
     assert "there is no table" in one_line(capsys.readouterr().err, "python -m figures")
     assert main(tmp_path, "--agent", "cartpole") == 0
     assert capsys.readouterr().err.count("is left out") == len(NAMES) - 1
-    assert main(tmp_path, "--agent", "cartpole", "--agent", "minatar") == 1
+    both = ("--agent", "cartpole", "--agent", "minatar")
+    assert main(tmp_path, *both) == 0
+    assert "python -m figures: returns is without minatar: no table of it" in capsys.readouterr().err.splitlines()
+    assert main(tmp_path, "returns", *both) == 1
     assert "minatar/returns.csv" in capsys.readouterr().err
 
 

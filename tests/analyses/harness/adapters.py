@@ -11,6 +11,7 @@ SMALL: dict[str, Any] = {
     "cross_checkpoint": {"states": 2},
     "prior_effect": {"states": 2, "horizon": 5, "budgets": (2, 4)},
     "planning": {"episodes": 2, "horizon": 4, "budgets": (3, 9)},
+    "search_tree": {"seeds": 0, "candidates": 3, "horizon": 6},
 }
 
 # An endless treadmill of seven states, and models that know all of it but expect rewards that are too large.

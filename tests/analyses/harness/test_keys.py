@@ -21,7 +21,7 @@ from tests.test_imports import SOURCES, closure
 
 ROOT = Path(analyses.__file__).parents[1]
 ALL = {"banks", *NAMES, "planning once"}
-OF_BANKS = {"banks", "own_policy", "sequences", "cross_checkpoint", "prior_effect"}
+OF_BANKS = {"banks", "own_policy", "sequences", "cross_checkpoint", "prior_effect", "search_tree"}
 CODE, COMMENT = "\nEDITED = 1\n", "\n# another line\n"
 
 ADAPTER = '''"""An agent of somebody's own."""
@@ -105,6 +105,7 @@ def test_names_are_those_of_units_that_differ(copy: Copy):
         ("analyses/planning.py", {"planning", "planning once"}, {"planning", "planning once"}),
         ("analyses/own_policy.py", {"own_policy", "cross_checkpoint"}, {"own_policy", "cross_checkpoint"}),
         ("muzero_probe/probes/prior_effect.py", {"prior_effect"}, {"prior_effect"}),
+        ("muzero_probe/probes/search_tree.py", {"search_tree"}, {"search_tree"}),
         ("muzero_probe/probes/sequences.py", {"sequences"}, {"sequences"}),
         ("analyses/harness/banks.py", OF_BANKS, OF_BANKS),
         ("analyses/harness/agents.py", ALL, ALL),

@@ -34,6 +34,11 @@ from tests.analyses.studies import changed
         ("planning", {"horizon": 0}, "planning.horizon is 0, at least 1 is needed"),
         ("planning", {"budgets": (4, 4)}, "planning.budgets is (4, 4): one or more values are needed, ascending"),
         ("planning", {"budgets": ()}, "planning.budgets is (): one or more values are needed"),
+        ("search_tree", {"seeds": -1}, "search_tree.seeds is -1, it must be 0 (all) or more"),
+        ("search_tree", {"step": -5}, "search_tree.step is -5, it must be 0 or more"),
+        ("search_tree", {"states": 0}, "search_tree.states is 0, at least 1 is needed"),
+        ("search_tree", {"horizon": 0}, "search_tree.horizon is 0, at least 1 is needed"),
+        ("search_tree", {"candidates": 1}, "search_tree.candidates is 1, search_tree.states is 2: no more trees "),
         ("planning", {"steps": (60, 60)}, "planning.steps is (60, 60): one or more values are needed, ascending"),
     ],
 )
@@ -53,6 +58,7 @@ def test_smallest_settings(settings: Any):
     changed(settings, "sequences", states=1, length=1, steps=(0,))
     changed(settings, "planning", episodes=1, horizon=1, budgets=(1,), steps=(0,))
     changed(settings, "prior_effect", step=0, budgets=(1,))
+    changed(settings, "search_tree", seeds=0, step=0, states=1, candidates=1, horizon=1)
     assert changed(settings, "sequences", steps=()).sequences.steps == ()  # all checkpoints
     assert changed(settings, "planning", steps=()).planning.steps == ()
     assert changed(settings, "prior_effect", step=None).prior_effect.step is None  # the last one

@@ -100,9 +100,11 @@ def test_an_interrupted_analysis_goes_on(
         ("prior_effect", {"budgets": (2, 3)}, {"prior_effect": 3}),
         ("planning", {"steps": (0, 20, 60)}, {"planning": 3}),
         ("planning", {"horizon": 3}, {"planning": 9}),  # with free search in the true model, once a seed
+        ("search_tree", {"candidates": 3}, {"search_tree": 3}),
+        ("search_tree", {"seeds": 1}, {}),
         (
             "bank", {"states": 3},
-            {"banks": 9, "own_policy": 9, "sequences": 6, "cross_checkpoint": 9, "prior_effect": 3},
+            {"banks": 9, "own_policy": 9, "sequences": 6, "cross_checkpoint": 9, "prior_effect": 3, "search_tree": 3},
         ),
     ],
 )  # fmt: skip
