@@ -104,4 +104,9 @@ def test_provenance(done: Path, tiny: Checkpoints, settings: Any, name: str):
         "measured_at": [commit()],
         "versions": versions(),
         "seeds": SEEDS,
+        "training_steps": 60,
+        "temperatures": [[0, 1.0], [30, 0.5], [45, 0.25]],
+        "actions": 2,
+        "return_range": [20, 500],
+        "counts": True,
     }

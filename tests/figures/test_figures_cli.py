@@ -144,7 +144,7 @@ def test_agents_default_to_those_with_the_table(tmp_path: Path, capsys: pytest.C
 
 
 def test_what_is_asked_for_must_be_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A figure asked for by name, or any table at all; of all figures, agents without a table are left out in a line."""
+    """A figure asked for by name, or any table at all; of all figures, who has no table is left out in a line."""
     assert main(tmp_path) == 1
     assert capsys.readouterr().err.count("there is no table") == len(NAMES)
     write(tmp_path, "returns", "cartpole", returns_table())
