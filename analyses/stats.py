@@ -41,8 +41,8 @@ class Contrast(NamedTuple):
     n: int
 
 
-def by_seed(table: pd.DataFrame, value: str, by: Sequence[str]) -> pd.DataFrame:
-    """Values [seed, setting] of one column; settings are the combinations of `by`, sorted.
+def by_seed(table: pd.DataFrame, value: str, by: Sequence[str]) -> Any:
+    """Values [seed, setting] of one column, a data frame; settings are the combinations of `by`, sorted.
 
     Raises:
         TableError: columns or rows are missing, a value is infinite or no number, a setting is NaN, or a seed has two

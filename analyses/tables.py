@@ -68,7 +68,7 @@ def write(
 
 
 def read(path: Path, wanted: Sequence[str] = ()) -> pd.DataFrame:
-    """Reads a table, or the wanted columns of one; `attrs` has its "source" and its "provenance".
+    """Reads a table, or the wanted columns of one; `attrs` has its "source", "provenance" and "digest".
 
     Raises:
         TableError: if it is missing, cut, altered, no table, or lacks a column or rows.
@@ -91,7 +91,7 @@ def read(path: Path, wanted: Sequence[str] = ()) -> pd.DataFrame:
         table = pd.read_csv(io.StringIO(body), dtype=kinds, keep_default_na=False, na_values=gaps)
     except (ValueError, KeyError, TypeError) as error:
         raise TableError(f"{path} is no table of this study: {' '.join(str(error).split())}") from None
-    table.attrs = {"source": str(path), "provenance": provenance, "columns": columns}
+    table.attrs = {"source": str(path), "provenance": provenance, "columns": columns, "digest": digest}
     require(table, wanted)
     return table.loc[:, list(wanted)] if wanted else table
 

@@ -196,5 +196,5 @@ def lunar_lander() -> ProbedAgent:
     env.time_limit = 700
     planning = {**plans, "episodes": 1, "budgets": (4, 16, 32)}  # who hovers to the limit plans for minutes
     analyses = {"own_policy": {"samples": 64}, "prior_effect": plans, "planning": planning}
-    how = {"discount": 0.999, "temperature": 0.35, "analyses": analyses}
+    how = {"discount": 0.999, "temperature": 0.35, "analyses": analyses, "return_range": (-200, 300)}
     return _agent("lunarlander", "Lunar Lander", unit=3, environment=env, **how)

@@ -38,6 +38,8 @@ class ProbedAgent:
     """Longest horizon of value prediction errors, usually the steps that it was unrolled in training."""
     rule: Rule = "muzero"
     """Rule of its search."""
+    return_range: tuple[float, float] | None = None
+    """Undiscounted returns of poor and of good play, see `agents.Agent`; by default a named agent's, else unknown."""
     repetitions: int = 5
     """Times that everything is measured where there is one model a step: of other starts, sequences and chances."""
     analyses: Mapping[str, Any] = field(default_factory=dict)

@@ -1,5 +1,6 @@
 """Populations that this toolkit trained, from their checkpoints."""
 
+import math
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
@@ -88,7 +89,17 @@ class Checkpoints(Population):
 
     def provenance(self) -> dict[str, Any]:
         """See `Population`."""
-        return {"config_hash": self.config_hash, "checkpoint_commits": list(self.commits)}
+        t = self.config.training
+        starts = [math.ceil(t.steps * change) for change in (0, *t.temperature_changes)]
+        return {
+            "config_hash": self.config_hash,
+            "checkpoint_commits": list(self.commits),
+            "training_steps": t.steps,
+            "temperatures": list(zip(starts, t.temperatures, strict=True)),
+            "actions": self.env.num_actions,
+            "return_range": self.agent.return_range,
+            "counts": self.agent.profile(self.profile).counts,
+        }
 
     def __getstate__(self) -> dict[str, Any]:
         """Environment and nets are made anew in another process."""

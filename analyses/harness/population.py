@@ -42,7 +42,11 @@ class Population(ABC):
 
     @abstractmethod
     def provenance(self) -> dict[str, Any]:
-        """Returns where the agents come from: JSON values for the tables."""
+        """Returns where the agents come from, and how they play: JSON values for the tables.
+
+        Among them `actions`, `return_range`, `temperatures` ([step from which on, T], ascending), `training_steps`,
+        and whether the agents count for the paper's claims (`counts`).
+        """
 
     def shards(self, size: int, count: int = 0) -> list[tuple[int, ...]]:
         """Cuts the first `count` seeds (0: all) into tuples of at most `size`."""

@@ -14,6 +14,7 @@ import numpy as np
 
 from analyses.harness.agents import Agents
 from analyses.harness.population import REPEATED, TRAINED, Population, PopulationError
+from muzero_probe import agents
 from muzero_probe.models.contract import Model, checked
 from muzero_probe.models.functions import Several
 from muzero_probe.probed import ProbedAgent
@@ -124,7 +125,16 @@ class Probed(Population):
 
     def provenance(self) -> dict[str, Any]:
         """See `Population`."""
-        return {"loaded_by": self.reference.rpartition("/")[2]}
+        agent = self.agent
+        known = agents.load(agent.environment) if agent.environment in agents.names() else None
+        return {
+            "loaded_by": self.reference.rpartition("/")[2],
+            "training_steps": self.steps[-1],
+            "temperatures": [(0, agent.temperature)],
+            "actions": _environment(self.reference).num_actions,
+            "return_range": agent.return_range or (known.return_range if known else None),
+            "counts": True,
+        }
 
 
 def find(reference: str, seeds: tuple[int, ...] | None) -> Probed:

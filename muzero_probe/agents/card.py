@@ -43,6 +43,7 @@ class Profile:
     search: SearchConfig
     training: TrainingConfig
     seeds: int  # size of the population
+    counts: bool = True  # whether its agents play well enough for the paper's claims (docs/protocol.md, Claims)
     environment: Mapping[str, Any] = field(default_factory=dict)  # keyword arguments of the agent's environment
     # settings that differ from an analysis' own, by its name; of "bank", the states that all share; "shard"
     analyses: Mapping[str, Any] = field(default_factory=dict)
@@ -58,6 +59,8 @@ class Agent:
             environment with discrete actions, whose states are replayed from their reset.
         profiles: by name.
         build: makes the nets from a profile's settings of them and the environment.
+        return_range: undiscounted returns of poor and of good play; a twentieth of their distance is the smallest
+            difference that matters to the claims. None: unknown.
         name: the file's.
         reference: what it was loaded by: a name of `agents`, or a path.
     """
@@ -66,6 +69,7 @@ class Agent:
     environment: Callable[..., Environment] | str
     profiles: Mapping[str, Profile]
     build: Callable[[Any, Environment], Nets] = build
+    return_range: tuple[float, float] | None = None
     name: str = ""
     reference: str = ""
 

@@ -64,4 +64,9 @@ TINY = replace(
     analyses=SMOKE_ANALYSES | {"sequences": {"states": 2, "length": 3, "steps": (20, 60)}},
 )
 
-AGENT = Agent(title="Cart Pole", environment=CartPole, profiles={"smoke": TINY, "quick": QUICK, "paper": PAPER})
+AGENT = Agent(
+    title="Cart Pole",
+    environment=CartPole,
+    profiles={"smoke": TINY, "quick": QUICK, "paper": PAPER},
+    return_range=(20, 500),  # random play; the time limit
+)

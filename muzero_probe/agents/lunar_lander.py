@@ -97,4 +97,5 @@ AGENT = Agent(
     title="Lunar Lander",
     environment=environment,
     profiles={"smoke": TINY, "quick": QUICK, "desk": DESK, "paper": PAPER},
+    return_range=(-200, 300),  # random play; a fast landing
 )
