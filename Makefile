@@ -13,7 +13,7 @@ BIN     := .venv/bin
 
 select  := --profile $(PROFILE) --agent $(AGENT)
 seeds   := $(if $(SEEDS),--seeds $(SEEDS))
-agents  := --agent paper/cartpole --agent desk/lunar_lander --agent desk/breakout --agent desk/minatar
+agents  := --agent paper/cartpole --agent desk/lunar_lander --agent desk/minatar --agent desk/breakout
 
 .PHONY: figures study report train-seeds analyses redraw test check format bench tiny clean
 

@@ -32,7 +32,7 @@ COMMENTS = {
     ),
     "2b": Comment(
         _three("established", "established", "established"),
-        "Errors add up: they grow about in proportion to the horizon (exponents below), and nothing compounds.",
+        "Errors add up: they grow about in proportion to the horizon, and nothing compounds.",
     ),
     "3": Comment(
         _three("established", "contradicted", "contradicted"),

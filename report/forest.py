@@ -101,7 +101,8 @@ def _ratios(low: float, high: float) -> list[float]:
     """Logarithms of round factors between two others, from 1 outwards as far as there is room."""
     inside = [[math.log(t) for t in ticks if low <= math.log(t) <= high] for ticks in RATIOS]
     kept: list[float] = []
-    for x in sorted(next((ticks for ticks in inside if len(ticks) >= 3), inside[-1]), key=abs):
+    enough = next((ticks for ticks in inside if len(ticks) >= 3), max(inside, key=len))
+    for x in sorted(enough, key=abs):
         if all(abs(x - other) >= APART * (high - low) for other in kept):
             kept.append(x)
     return sorted(kept)

@@ -165,7 +165,8 @@ def _agent(agent: Agent) -> dict[str, Any]:
         last = agent.tables["returns"]
         last = last[last["step"] == last["step"].max()]
         found["step"] = f"{int(last['step'].max()):,}"
-        for row in stats.across_seeds(last, "return_mean", by=["policy"]).itertuples(index=False):
+        across: Any = stats.across_seeds(last, "return_mean", by=["policy"])
+        for row in across.itertuples(index=False):
             shown = words.effect(row.mean, row.low, row.high, "", sign=False)
             iqm = (
                 words.number(row.iqm, words.decimals(row.low, row.high)) if row.low < row.high else words.plain(row.iqm)

@@ -144,9 +144,8 @@ def _and(names: Iterable[str]) -> str:
 def _grouped(table: Frame, keys: Sequence[str]) -> dict[Any, list[Any]]:
     """Rows by some of their cells, in their order."""
     found: dict[Any, list[Any]] = {}
-    for row in pd.DataFrame(table.to_dict("list")).itertuples(
-        index=False
-    ):  # without attrs, which pandas copies by cell
+    bare = pd.DataFrame(table.to_dict("list"))  # without attrs, which pandas copies again and again
+    for row in bare.itertuples(index=False):
         found.setdefault(tuple(getattr(row, key) for key in keys), []).append(row)
     return found
 

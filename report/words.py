@@ -30,11 +30,10 @@ def number(x: float, places: int, *, sign: bool = False) -> str:
 
 
 def plain(x: float) -> str:
-    """Three digits, without an exponent."""
+    """Three digits or all before the point, without an exponent."""
     if not math.isfinite(x):
         return "none"
-    places = 2 - math.floor(math.log10(abs(x))) if x else 0
-    text = number(round(x, places), max(0, places))
+    text = number(x, max(0, 2 - math.floor(math.log10(abs(x)))) if x else 0)
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 

@@ -48,6 +48,15 @@ class Page:
         assert "exceptionDetails" not in answer, answer
         return answer["result"].get("value")
 
+    def press(self, key: str) -> None:
+        """Presses Tab or Space."""
+        code, text = {"Tab": (9, ""), "Space": (32, " ")}[key]
+        for kind in ("keyDown", "keyUp"):
+            self.ask(
+                "Input.dispatchKeyEvent", type=kind, code=key, key=text or key, windowsVirtualKeyCode=code,
+                **({"text": text} if text and kind == "keyDown" else {}),
+            )  # fmt: skip
+
     def requested(self) -> list[str]:
         """Addresses of everything that was asked for."""
         return [e["params"]["request"]["url"] for e in self._wire.events if e["method"] == "Network.requestWillBeSent"]
