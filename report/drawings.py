@@ -1,8 +1,11 @@
 """The study's figures, each with what to see in it and what it was made from."""
 
 import re
+from collections.abc import Sequence
 from types import ModuleType
 from typing import NamedTuple
+
+import pandas as pd
 
 from analyses import tables
 from figures import __main__ as figures
@@ -44,15 +47,27 @@ def draw(study: Study) -> list[Drawing]:
 
 
 def _draw(name: str, module: ModuleType, study: Study) -> Drawing:
-    there = {agent.name: agent.tables[name] for agent in study.agents if name in agent.tables}
-    for table in there.values():
-        tables.require(table, module.COLUMNS)
+    further = {other: _tables(study, other, columns) for other, columns in getattr(module, "FURTHER", {}).items()}
+    there = _tables(study, name, module.COLUMNS)
     question = _paragraph(module, 0)
     caption = getattr(module, "CAPTION", "") or _paragraph(module, 1)
-    svg = pictures.inline(module.draw(there), f"{question} {caption}")
-    sources = tuple(_source(agent, name) for agent in study.agents if name in there)
+    svg = pictures.inline(module.draw(there, **further), f"{question} {caption}")
+    sources = tuple(
+        _source(agent, each)
+        for each, found in {name: there, **further}.items()
+        for agent in study.agents
+        if agent.name in found
+    )
     missing = tuple(agent.title for agent in study.agents if agent.name not in there)
     return Drawing(name, question, svg, caption, f"figures/{name}.py", sources, missing)
+
+
+def _tables(study: Study, name: str, columns: Sequence[str]) -> dict[str, pd.DataFrame]:
+    """One analysis' tables by agent, of those that have one."""
+    found = {agent.name: agent.tables[name] for agent in study.agents if name in agent.tables}
+    for table in found.values():
+        tables.require(table, columns)
+    return found
 
 
 def _source(agent: Agent, name: str) -> Source:

@@ -158,6 +158,7 @@ def _agents(profile: str, wanted: Sequence[str], root: Path) -> Iterator[Agent]:
         if not there:
             raise TableError(f"{root / place}: there are no tables, make them with `python -m analyses`")
         for table in there.values():
+            table.attrs.pop("columns")  # pandas copies attrs with every slice, which takes longer than all else
             tables.require(table, ["agent"])
             strangers = sorted(set(table["agent"]) - {name})
             if strangers:

@@ -33,7 +33,7 @@ def points(axes: Axes, marker: str) -> list[tuple[float, float, str]]:
         (float(x), float(y), to_hex(line.get_color()))
         for line in axes.get_lines()
         if line.get_marker() == marker
-        for x, y in np.column_stack([line.get_xdata(), line.get_ydata()])
+        for x, y in np.asarray(line.get_xydata())
     ]
 
 
@@ -56,11 +56,7 @@ def test_where_points_lie():
 def test_intervals_zero_and_margin():
     """Bars run from end to end, the band to the margin on both sides of the line at no difference."""
     axes = drawn()
-    bars = [
-        tuple(line.get_xdata())
-        for line in axes.get_lines()
-        if line.get_marker() == "None" and len(line.get_xdata()) == 2
-    ]
+    bars = [tuple(np.asarray(line.get_xdata())) for line in axes.get_lines() if line.get_marker() == "None"]
     assert bars == [(0, 0), (7, 13), (-3, -1), (5, 13), (9, 13)]
     (band,) = axes.patches
     left, right = band.get_extents().transformed(axes.transData.inverted()).intervalx
@@ -79,7 +75,7 @@ def test_sides_are_named(sign: int, wanted: list[str]):
     """The side of the claim is where its sign says."""
     left, right = drawn(sign=sign).texts
     assert [left.get_text(), right.get_text()] == wanted
-    assert (left.get_ha(), right.get_ha()) == ("right", "left")
+    assert (left.get_horizontalalignment(), right.get_horizontalalignment()) == ("right", "left")
 
 
 @pytest.mark.parametrize(
