@@ -53,13 +53,18 @@ def _report(given: Arguments) -> int:
     study = read(profile=given.profile, agents=given.agent, root=given.tables)
     others = (given.tables / FOREIGN / "claims.csv").is_file() and given.profile != FOREIGN
     foreign = read(profile=FOREIGN, agents=(), root=given.tables) if others else None
+    recordings = _recordings(given, study)
     for claim in page.stale_comments(study):
         _say(f"left out: the comment on claim {claim} was written for other verdicts: see report/comments.py")
     shown = page.contents(study, foreign=foreign, drawings=drawings.draw(study))
-    text = page.render(shown, recordings={})
-    recordings = _recordings(given, study, MOST - len(text.encode()))
-    if recordings:
-        text = page.render(shown, recordings)
+    fitting: dict[str, str] = {}
+    text = page.render(shown, fitting)
+    for agent, address in recordings.items():
+        longer = page.render(shown, {**fitting, agent: address})
+        if len(longer.encode()) > MOST:
+            _say(f"left out: the recording of {agent} does not fit into {MOST:,} bytes")
+        else:
+            text, fitting = longer, {**fitting, agent: address}
     if len(text.encode()) > MOST:
         _say(f"the page has {len(text.encode()):,} bytes, more than {MOST:,}")
     out = given.out or given.figures / given.profile / "report.html"
@@ -74,32 +79,22 @@ def _report(given: Arguments) -> int:
     return 0
 
 
-def _recordings(given: Arguments, study: Study, room: int) -> dict[str, str]:
-    """Addresses of the images that fit, by agent.
+def _recordings(given: Arguments, study: Study) -> dict[str, str]:
+    """Addresses of the recordings that are named or found, by agent.
 
     Raises:
         TableError: if one is of an agent that is not shown, or no GIF.
     """
     named = {agent: Path(path) for agent, _, path in (text.partition("=") for text in given.gif)}
-    strangers = sorted(named.keys() - {agent.name for agent in study.agents})
+    shown = [agent.name for agent in study.agents]
+    strangers = sorted(named.keys() - set(shown))
     if strangers:
-        raise TableError(f"--gif: {', '.join(strangers)} is not shown: {', '.join(a.name for a in study.agents)}")
-    found = {}
-    for agent in study.agents:
-        path = named.get(agent.name, given.figures / given.profile / f"play_{agent.name}.gif")
-        if agent.name not in named and not path.is_file():
-            continue
-        try:
-            address = pictures.gif(path)
-        except ValueError as error:
-            raise TableError(str(error)) from None
-        room -= len(address) + 1000  # and the words around it
-        if room < 0:
-            _say(f"left out: {path} does not fit into {MOST:,} bytes")
-            room += len(address) + 1000
-        else:
-            found[agent.name] = address
-    return found
+        raise TableError(f"--gif: {', '.join(strangers)} is not shown: {', '.join(shown)}")
+    paths = {agent: named.get(agent, given.figures / given.profile / f"play_{agent}.gif") for agent in shown}
+    try:
+        return {agent: pictures.gif(path) for agent, path in paths.items() if agent in named or path.is_file()}
+    except ValueError as error:
+        raise TableError(str(error)) from None
 
 
 def _say(what: str) -> None:

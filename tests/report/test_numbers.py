@@ -4,6 +4,7 @@ A number is allowed where it stands: in a claim's card only numbers of that clai
 cell. What else may be read is listed below.
 """
 
+import functools
 import math
 import re
 from collections.abc import Callable, Iterable, Iterator
@@ -26,6 +27,7 @@ STRUCTURE = {
     "the paper": (2024, 10.3233, 240666),
     "a digest": (256,),  # SHA-256
 }
+PLACES = ("foreign", "described", "comment", "counts", "figures", "agents", "provenance", "number")  # ids and classes
 MEASURED = ("effect", "low", "high", "low90", "high90", "p", "p_holm", "detectable", "margin", "n", "step")
 RATIOS = ("effect", "low", "high", "low90", "high90", "detectable", "margin")
 
@@ -72,35 +74,38 @@ class Tables:
 
     def allowed(self, text: Text) -> set[float]:
         """Numbers that may stand in a text."""
-        claim, agent = text.nearest("data-claim"), text.nearest("data-agent")
-        foreign = text.within(id="foreign")
-        table = self.foreign if foreign else self.claims
+        places = [p for p in PLACES if text.within(id=p) or text.within(class_=p)]
+        return self._allowed(text.nearest("data-claim"), text.nearest("data-agent"), tuple(places))
+
+    @functools.cache  # noqa: B019
+    def _allowed(self, claim: str, agent: str, places: tuple[str, ...]) -> set[float]:
+        table = self.foreign if "foreign" in places else self.claims
         found = set(self.structure)
         if claim:
             rows = table[table["claim"] == claim]
             judging = rows[rows["role"] != "descriptive"]
             if agent:
                 found |= numbers(judging[judging["agent"] == agent])
-            elif text.within("details", class_="described"):
+            elif "described" in places:
                 found |= numbers(rows[rows["role"] == "descriptive"])
-            elif text.within("p", class_="comment"):
+            elif "comment" in places:
                 found |= numbers(judging)
             said = CLAIMS[claim]
             about = [*rows["reason"], *rows["quantity"], said.sentence, said.contrast, said.caveat, said.pending, claim]
             return found | of_text(*about)
-        if foreign:
+        if "foreign" in places:
             return found
-        if text.within("ul", class_="counts"):
+        if "counts" in places:
             return found | set(self.claims[self.claims["role"] == "primary"].groupby("verdict").size())
-        if text.within(id="figures"):
+        if "figures" in places:
             return found | of_text(*(f"{m.__doc__} {getattr(m, 'CAPTION', '')}" for m in modules().values()))
-        if text.within(id="agents"):
+        if "agents" in places:
             if agent:
                 return found | self._returns(agent)
             return found | of_text(*(str(facts) for facts in FACTS.values()))
-        if text.within(id="provenance"):
+        if "provenance" in places:
             return found | of_text(*(str(said) for said in self._provenance()))
-        if text.within("span", class_="number"):
+        if "number" in places:
             return found | of_text(*CLAIMS)
         return found | of_text(*(claim.sentence for claim in CLAIMS.values()), *reduced.STUDY)
 

@@ -275,7 +275,9 @@ def test_recordings(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     large.write_bytes(GIF + bytes(2_000_000))
     assert reduced.report(root, out, "--gif", f"lunar_lander={large}") == 0
     said = capsys.readouterr().err
-    assert one_line(said, "python -m report") == f"left out: {large} does not fit into 2,000,000 bytes"
+    assert one_line(said, "python -m report") == (
+        "left out: the recording of lunar_lander does not fit into 2,000,000 bytes"
+    )
     (picture,) = Page((out / "report.html").read_text()).all("img")
     assert picture.get("src").startswith("data:image/gif;base64,R0lGOD") and "Cart" in picture.get("alt")
 
