@@ -2,6 +2,7 @@
 #   make figures                        train, analyse and draw (PROFILE=quick AGENT=cartpole)
 #   make figures PROFILE=paper          the full population: hours
 #   make study                          draw the committed tables of all agents side by side
+#   make report                         one page of everything, from the same tables: docs/report.html
 PYTHON  ?= python3
 PROFILE ?= quick
 AGENT   ?= cartpole
@@ -12,18 +13,24 @@ BIN     := .venv/bin
 
 select  := --profile $(PROFILE) --agent $(AGENT)
 seeds   := $(if $(SEEDS),--seeds $(SEEDS))
+agents  := --agent paper/cartpole --agent desk/lunar_lander --agent desk/minatar --agent desk/breakout
 
-.PHONY: figures study train-seeds analyses redraw test check format bench tiny clean
+.PHONY: figures study report train-seeds analyses redraw test check format bench tiny clean
 
 figures: redraw
 
 redraw: analyses
 	$(BIN)/python -m figures --profile $(PROFILE)
-	$(BIN)/python -m analyses.claims --profile $(PROFILE)
+	$(BIN)/python -m analyses.claims --profile $(PROFILE) >/dev/null
+	$(BIN)/python -m report --profile $(PROFILE)
 
 study: .venv/run
-	$(BIN)/python -m figures --profile study --agent paper/cartpole --agent desk/lunar_lander --agent desk/breakout \
-	  --agent desk/minatar
+	$(BIN)/python -m figures --profile study $(agents)
+
+report: PROFILE = study
+report: .venv/run
+	$(BIN)/python -m report --profile $(PROFILE) \
+	  $(if $(filter study,$(PROFILE)),$(agents) --out docs/report.html --results docs/results.md)
 
 analyses: train-seeds
 	$(BIN)/python -m analyses $(select) $(seeds) --device $(DEVICE)

@@ -4,8 +4,8 @@
     engine <- training, probes <- analyses;  training <- runs <- cli
     nets <- agents <- probed, runs, cli, analyses
 
-Figures import only the tables, their statistics and the command line's words, and neither torch nor numba; analyses
-import nothing of training's loop.
+Figures import only the tables, their statistics and the command line's words; the report imports figures and claims.
+Neither reaches torch or numba. Analyses import nothing of training's loop.
 """
 
 import ast
@@ -56,7 +56,9 @@ def module_name(path: Path) -> str:
 
 
 SOURCES = {
-    module_name(path): path for top in ("muzero_probe", "analyses", "figures") for path in (ROOT / top).rglob("*.py")
+    module_name(path): path
+    for top in ("muzero_probe", "analyses", "figures", "report")
+    for path in (ROOT / top).rglob("*.py")
 }
 
 
@@ -122,7 +124,7 @@ def test_who_knows_agents():
     knowing = {module for module in SOURCES if any(below(name, "muzero_probe.agents") for name in imports(module))}
     others = {layer(module) for module in knowing if below(module, "muzero_probe")} - {"agents"}
     assert others == {"runs", "cli", "probed"}
-    assert not {module for module in knowing if below(module, "figures")}
+    assert not {module for module in knowing if below(module, "figures") or below(module, "report")}
 
 
 def test_only_the_twin_s_room_knows_which_nets_it_computes():
@@ -137,7 +139,7 @@ def test_layers_import_downwards(module: str):
     own = layer(module)
     assert own is not None
     for name in imports(module):
-        if name.split(".")[0] not in ("muzero_probe", "analyses", "figures"):
+        if name.split(".")[0] not in ("muzero_probe", "analyses", "figures", "report"):
             continue
         other = layer(name)
         assert other is not None, f"{module} imports {name}, which is no layer below it"
@@ -151,6 +153,7 @@ def test_analyses_import_nothing_of_training_or_figures(module: str):
     apart = {"muzero_probe.training", "muzero_probe.training.batch", "muzero_probe.training.learner"}  # of the engine
     reached = {name for name in closure(module) if below(name, "muzero_probe.training") or below(name, "figures")}
     assert reached <= apart
+    assert not {name for name in closure(module) if below(name, "report")}
 
 
 @pytest.mark.parametrize("module", in_package("figures"))
@@ -159,10 +162,19 @@ def test_figures_import_tables_and_style_alone(module: str):
     assert inside <= {"analyses.stats", "analyses.tables", "muzero_probe.cli.arguments"}
     reached = closure(module)
     assert not {name for name in reached if below(name, "torch") or below(name, "numba")}
+    assert not {name for name in reached if below(name, "report")}
     assert {name for name in reached if below(name, "muzero_probe")} <= {"muzero_probe.cli.arguments"}
 
 
-@pytest.mark.parametrize("module", ["muzero_probe", "figures.__main__", "analyses.claims"])
+@pytest.mark.parametrize("module", in_package("report"))
+def test_the_report_reaches_neither_torch_nor_numba(module: str):
+    reached = closure(module)
+    assert not {name for name in reached if below(name, "torch") or below(name, "numba")}
+    inside = {name for name in reached if below(name, "muzero_probe")}
+    assert inside <= {"muzero_probe.cli.arguments", "muzero_probe.provenance"}
+
+
+@pytest.mark.parametrize("module", ["muzero_probe", "figures.__main__", "analyses.claims", "report.__main__"])
 def test_neither_torch_nor_numba_is_loaded(module: str):
     """The packages around what is imported included."""
     code = f"import sys, {module}; print(*({{'torch', 'numba'}} & sys.modules.keys()))"
