@@ -25,7 +25,6 @@ SPIKING = (
     "5 million steps"
 )
 EFFICIENTZERO = "Ye et al. 2021 (EfficientZero): 100,000 agent steps"
-SHARED = "replay searches a part of its positions again, policy and value, with root noise"
 
 FACTS = {
     "cartpole": Facts(
@@ -33,7 +32,7 @@ FACTS = {
         deviations=(
             "nets are 64 wide, not 16, whose size alone would limit the model",
             "n_step is 10, not 50, and two environment steps are played per update, not 2/3",
-            f"{SHARED}: a tenth",
+            "a tenth of the positions is searched again before use, policy and value, with root noise",
             "ties of eq 1 go to the action with the larger prior, then by action order",
             "eq 7 is the exact expectation over all sequences, not a Monte Carlo estimate",
         ),
