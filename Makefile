@@ -27,10 +27,10 @@ redraw: analyses
 study: .venv/run
 	$(BIN)/python -m figures --profile study $(agents)
 
-report: PROFILE = study
 report: .venv/run
-	$(BIN)/python -m report --profile $(PROFILE) \
-	  $(if $(filter study,$(PROFILE)),$(agents) --out docs/report.html --results docs/results.md)
+	$(BIN)/python -m analyses.claims --profile foreign >/dev/null
+	$(BIN)/python -m analyses.claims --profile study $(agents) >/dev/null
+	$(BIN)/python -m report --profile study $(agents) --out docs/report.html --results docs/results.md
 
 analyses: train-seeds
 	$(BIN)/python -m analyses $(select) $(seeds) --device $(DEVICE)

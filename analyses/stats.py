@@ -79,7 +79,9 @@ def summary(wide: pd.DataFrame) -> pd.DataFrame:
     se = wide.std() / np.sqrt(n)
     half = se * scipy_stats.t.ppf(1 - LEVEL / 2, n.where(n > 1) - 1)
     mean = wide.mean()
-    iqm = wide.apply(lambda x: scipy_stats.trim_mean(x.dropna(), 0.25) if x.count() else np.nan)
+    iqm = [
+        scipy_stats.trim_mean(x[~np.isnan(x)], 0.25) if (~np.isnan(x)).any() else np.nan for x in wide.to_numpy(float).T
+    ]
     columns = {"mean": mean, "se": se, "low": mean - half, "high": mean + half, "iqm": iqm, "n": n}
     return pd.DataFrame(columns).reset_index()
 

@@ -3,8 +3,8 @@
 from typing import Any, NamedTuple
 
 from analyses.claims import verdicts
-from analyses.claims.__main__ import SYMBOLS
 from analyses.claims.sentences import CLAIMS
+from analyses.claims.verdicts import SYMBOLS
 from report import words
 from report.study import Agent, Study
 

@@ -9,8 +9,8 @@ import jinja2
 
 from analyses import stats
 from analyses.claims import verdicts
-from analyses.claims.__main__ import SYMBOLS
 from analyses.claims.sentences import CLAIMS, ERROR_FACTOR, RETURN_SHARE
+from analyses.claims.verdicts import SYMBOLS
 from figures import style
 from report import comments, forest, grid, pictures, words
 from report.drawings import Drawing

@@ -1,13 +1,10 @@
 """Pictures inside of the page: figures as SVG that describes itself, recordings as data."""
 
 import base64
-import hashlib
 import html
-import io
 import re
 from pathlib import Path
 
-import matplotlib
 from matplotlib.figure import Figure
 
 from figures import style
@@ -18,7 +15,7 @@ def inline(figure: Figure, text: str) -> str:
 
     Coordinates are rounded to a hundredth of a point, and what nothing refers to is left out.
     """
-    svg = _svg(figure)
+    svg = style.svg(figure)
     svg = re.sub(r"-?\d+\.\d{3,}", lambda x: f"{float(x[0]):.2f}".rstrip("0").rstrip("."), svg)
     svg = re.sub(r'<!--.*?-->|(?<=>)\s+(?=<)| transform="rotate\(-0 [^"]*"', "", svg, flags=re.DOTALL)
     svg = re.sub(r'(?<= d=")[^"]*', lambda x: re.sub(r"\s*([A-Za-z])\s*", r"\1", x[0]), svg)
@@ -26,21 +23,6 @@ def inline(figure: Figure, text: str) -> str:
     svg = re.sub(r' id="([^"]*)"', lambda x: x[0] if x[1] in named else "", svg)
     svg = re.sub(r"<g/>|<g></g>", "", svg)
     return svg.replace("<svg ", f'<svg role="img" aria-label="{html.escape(" ".join(text.split()))}" ', 1)
-
-
-def _svg(figure: Figure) -> str:
-    # in place of style.svg, until there is one
-    picture = io.StringIO()
-    with style.context(), matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "report"}):
-        figure.savefig(picture, format="svg", metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")))
-    text = picture.getvalue()
-    text = re.sub(r"\s*<metadata>.*?</metadata>", "", text[text.index("<svg") :], flags=re.DOTALL)
-    text = re.sub(r"\s*<defs>\s*<style.*?</style>\s*</defs>", "", text, count=1, flags=re.DOTALL)
-    sized = r'width="100%" style="stroke-linejoin: round; stroke-linecap: butt"'
-    text = re.sub(r'width="\S+pt" height="\S+pt"', sized, text, count=1)
-    text = text.replace("'DejaVu Sans'", "'DejaVu Sans', Verdana, sans-serif")
-    name = hashlib.sha256(text.encode()).hexdigest()[:8]
-    return re.sub(r'(\bid="|url\(#|href="#)', rf"\g<1>f{name}-", text)
 
 
 def gif(path: Path) -> str:

@@ -13,9 +13,9 @@ import pandas as pd
 
 from analyses import tables
 from analyses.claims import verdicts
-from analyses.claims.__main__ import SYMBOLS
 from analyses.claims.descriptive import QUANTITIES
 from analyses.claims.sentences import CLAIMS
+from analyses.claims.verdicts import SYMBOLS
 from analyses.tables import TableError
 
 Frame = Any  # pd.DataFrame, whose methods' types are too wide to be checked

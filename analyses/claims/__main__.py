@@ -21,15 +21,6 @@ from muzero_probe.provenance import commit
 
 PROGRAM = "python -m analyses.claims"
 
-SYMBOLS = {
-    verdicts.ESTABLISHED: "✓",
-    verdicts.CONTRADICTED: "✗",
-    verdicts.EQUIVALENT: "=",
-    verdicts.OPEN: "?",
-    verdicts.NOT_MEASURED: "–",
-    verdicts.OUTSIDE: "·",
-}
-
 
 @dataclass(frozen=True, kw_only=True)
 class Arguments:
@@ -70,7 +61,8 @@ def read(*, profile: str, agents: Sequence[str], root: Path) -> dict[str, dict[s
 
 def show(judged: Sequence[verdicts.Verdict], agents: Mapping[str, str]) -> str:
     """The verdicts in Markdown: a line per claim, a column per agent (titles by name)."""
-    lines = ["| claim | " + " | ".join(agents.values()) + " |", "|---|" + "---|" * len(agents)]
+    titles = [title.replace("|", "\\|") for title in agents.values()]
+    lines = ["| claim | " + " | ".join(titles) + " |", "|---|" + "---|" * len(agents)]
     for name, claim in CLAIMS.items():
         cells = {v.agent: cell(v) for v in judged if v.claim == name}
         lines.append(f"| {name}. {claim.sentence} | " + " | ".join(cells[agent] for agent in agents) + " |")
@@ -80,7 +72,7 @@ def show(judged: Sequence[verdicts.Verdict], agents: Mapping[str, str]) -> str:
 def cell(v: verdicts.Verdict) -> str:
     """A verdict's symbol and word, and what qualifies it."""
     qualified = [word for word, holds in (("small", v.small and v.p_holm < 0.05), ("mixed", v.mixed)) if holds]
-    return f"{SYMBOLS[v.verdict]} {', '.join([v.verdict, *qualified])}"
+    return f"{verdicts.SYMBOLS[v.verdict]} {', '.join([v.verdict, *qualified])}"
 
 
 def _judge(given: Arguments) -> int:

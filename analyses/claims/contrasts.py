@@ -189,7 +189,9 @@ def _planned(tables: Tables, *, slope: bool = False, gain: bool = False) -> _Pla
     every = sorted(int(b) for b in searched["simulations"].unique())
     budgets = [b for b in every if b >= LEAST_BUDGET]
     if len(budgets) < 1 + slope:
-        raise NotMeasured(f"planners have {every} simulations, {1 + slope} budgets of 16 and more are needed")
+        raise NotMeasured(
+            f"planners have {every} simulations, of 16 and more {'two' if slope else 'one'} at least are needed"
+        )
     actions = table.attrs.get("provenance", {}).get("actions")
     few = [b for b in every if actions is not None and actions < b < LEAST_BUDGET]
     if gain and not few:

@@ -26,6 +26,14 @@ from analyses.tables import Column
 
 ESTABLISHED, CONTRADICTED, EQUIVALENT, OPEN = "established", "contradicted", "equivalent", "open"
 NOT_MEASURED, OUTSIDE = "not measured", "outside"
+SYMBOLS = {
+    ESTABLISHED: "✓",
+    CONTRADICTED: "✗",
+    EQUIVALENT: "=",
+    OPEN: "?",
+    NOT_MEASURED: "–",
+    OUTSIDE: "·",
+}
 
 PRIMARY, CHECKPOINT, DESCRIPTIVE = "primary", "checkpoint", "descriptive"
 POOLED = -1  # step of what is made of several checkpoints
