@@ -4,6 +4,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -27,7 +28,7 @@ def test_the_agent_of_one_s_own(tmp_path: Path):
     assert "python -m analyses --agent examples/own_agent.py:load" in README
     places = ["--own-policy.samples", "16", "--tables", str(tmp_path), "--units", str(tmp_path / "units")]
     subprocess.run([sys.executable, "-m", "analyses", *words.split(), *places], cwd=ROOT, check=True)
-    found = tables.read(tmp_path / "foreign" / "mine" / "own_policy.csv")
+    found: Any = tables.read(tmp_path / "foreign" / "mine" / "own_policy.csv")
     # no Cart Pole episode is over after one step, and whoever expects 1 for ever errs by the steps behind the end
     assert set(found.loc[found["horizon"] == 1, "error"]) == {0.0}
     assert found["error"].max() > 0
