@@ -61,7 +61,9 @@ def by_seed(table: pd.DataFrame, value: str, by: Sequence[str]) -> Any:
             raise TableError(f"{source} has empty cells in the column {column}")
     if table.duplicated(["seed", *keys]).to_numpy().any():
         raise TableError(f"{source} has more than one row for the same {', '.join(['seed', *keys])}")
-    return table.pivot(index="seed", columns=keys, values=value).sort_index(axis=1)
+    wide = table[["seed", *keys, value]].pivot(index="seed", columns=keys, values=value).sort_index(axis=1)
+    wide.attrs = {}  # pandas copies a table's provenance with every result
+    return wide
 
 
 def summary(wide: pd.DataFrame) -> pd.DataFrame:
@@ -101,8 +103,12 @@ def geometric(ratios: pd.DataFrame) -> pd.DataFrame:
     return found.assign(**{column: np.exp(found[column]) for column in ("mean", "low", "high")})
 
 
-def contrast(values: Any) -> Contrast:
+def contrast(values: Any, *, bootstrap: bool = True) -> Contrast:
     """What values [n], formed within the seeds, say about 0; NaN values are left out.
+
+    Args:
+        values: one a seed.
+        bootstrap: form the BCa interval as well, which takes nearly all of the time.
 
     Raises:
         ValueError: if a value is infinite.
@@ -123,7 +129,7 @@ def contrast(values: Any) -> Contrast:
         low, high = test.confidence_interval(1 - LEVEL)
         low90, high90 = test.confidence_interval(1 - 2 * LEVEL)
         detectable = float((scipy_stats.t.ppf(1 - LEVEL / 2, n - 1) + scipy_stats.t.ppf(POWER, n - 1)) * se)
-    bca = _bca(x) if n >= BOOTSTRAP_FROM and low < high else (np.nan, np.nan)
+    bca = _bca(x) if bootstrap and n >= BOOTSTRAP_FROM and low < high else (np.nan, np.nan)
     return Contrast(mean, float(low), float(high), float(low90), float(high90), *bca, sign_flip(x), detectable, n)
 
 

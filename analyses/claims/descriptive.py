@@ -21,7 +21,7 @@ def describe(agent: str, found: Tables) -> pd.DataFrame:
         TableError: if a table lacks a column.
     """
     rows = [
-        row(claim, agent, DESCRIPTIVE, quantity, step, stats.contrast(values), unit=unit)
+        row(claim, agent, DESCRIPTIVE, quantity, step, stats.contrast(values, bootstrap=False), unit=unit)
         for name, quantities in QUANTITIES.items()
         if name in found
         for claim, quantity, unit, step, values in quantities(found)

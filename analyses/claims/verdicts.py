@@ -50,7 +50,9 @@ COLUMNS = {
     "high": Column("float", "unit", "upper end"),
     "low90": Column("float", "unit", "lower end of the 90 % t interval"),
     "high90": Column("float", "unit", "upper end"),
-    "bca_low": Column("float", "unit", "lower end of the 95 % BCa bootstrap interval, from 10 seeds on"),
+    "bca_low": Column(
+        "float", "unit", "lower end of the 95 % BCa bootstrap interval, of primary contrasts, from 10 seeds on"
+    ),
     "bca_high": Column("float", "unit", "upper end"),
     "p": Column("float", "", "exact sign-flip test of 0, two-sided"),
     "p_holm": Column("float", "", "the same by Holm over the agents of the claim; of primary contrasts"),
@@ -166,7 +168,7 @@ def _measured(name: str, agent: str, tables: Tables) -> Measured | str:
 
 
 def _mixed(measured: Measured) -> bool:
-    found = [stats.contrast(measured.by_step[step]) for step in measured.pooled]
+    found = [stats.contrast(measured.by_step[step], bootstrap=False) for step in measured.pooled]
     found = [c for c in found if c.n > 1]
     signs = {np.sign(c.effect) for c, p in zip(found, stats.holm([c.p for c in found]), strict=True) if p < stats.LEVEL}
     return len(signs) > 1
@@ -191,7 +193,7 @@ def table(verdicts: list[Verdict]) -> pd.DataFrame:
         )
         if v.measured is not None:
             for step, values in v.measured.by_step.items():
-                contrast = stats.contrast(values)
+                contrast = stats.contrast(values, bootstrap=False)
                 rows.append(
                     row(v.claim, v.agent, CHECKPOINT, claim.contrast, int(str(step)), contrast, unit=claim.unit)
                 )
