@@ -189,9 +189,8 @@ def _planned(tables: Tables, *, slope: bool = False, gain: bool = False) -> _Pla
     every = sorted(int(b) for b in searched["simulations"].unique())
     budgets = [b for b in every if b >= LEAST_BUDGET]
     if len(budgets) < 1 + slope:
-        raise NotMeasured(
-            f"planners have {every} simulations, of 16 and more {'two' if slope else 'one'} at least are needed"
-        )
+        needed = "two budgets" if slope else "some"
+        raise NotMeasured(f"planners have {every} simulations, needed are {needed} of 16 and more")
     actions = table.attrs.get("provenance", {}).get("actions")
     few = [b for b in every if actions is not None and actions < b < LEAST_BUDGET]
     if gain and not few:
