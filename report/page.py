@@ -47,7 +47,13 @@ def contents(study: Study, *, foreign: Study | None, drawings: Sequence[Drawing]
         sources=sources,
         versions=_by_versions(sources),
         judged_at=study.commit,
+        status=_status(study),
     )  # fmt: skip
+
+
+def _status(study: Study) -> str:
+    seen = [agent.title for agent in study.agents if study.seen(agent.name)]
+    return words.status(seen, [agent.title for agent in study.agents if agent.title not in seen])
 
 
 def render(shown: Mapping[str, Any], recordings: Mapping[str, str]) -> str:
@@ -61,7 +67,13 @@ def results(study: Study) -> str:
     return (
         _environment(html=False)
         .get_template("results.md")
-        .render(study=study, grid=grid.markdown(study), claims=list(_claims(study, drawn=False)), word=grid.word)
+        .render(
+            study=study,
+            grid=grid.markdown(study),
+            claims=list(_claims(study, drawn=False)),
+            word=grid.word,
+            status=_status(study),
+        )
     )
 
 

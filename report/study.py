@@ -71,6 +71,10 @@ class Study:
         pooled = {row.step for row in self._values.get((claim, agent), []) if row.pooled == "yes"}
         return sorted(pooled - {verdicts.POOLED})
 
+    def seen(self, agent: str) -> bool:
+        """Whether an agent's tables had been seen when the contrasts were chosen."""
+        return any(self.primary(claim, agent).status == "exploratory" for claim in CLAIMS)
+
     def family(self, claim: str) -> list[Agent]:
         """Agents over which Holm corrects the claim's p values: those that are judged."""
         return [agent for agent in self.agents if self.primary(claim, agent.name).p_holm >= 0]

@@ -75,6 +75,18 @@ def count(n: int, *, repeated: bool = False) -> str:
     return f"{n} {'repetition' if repeated else 'seed'}{'s' * (n != 1)}"
 
 
+def status(seen: list[str], others: list[str]) -> str:
+    """Whether contrasts were chosen before agents were measured; titles of those that had been seen, and of others."""
+    if not others:
+        return "All contrasts are exploratory: they were chosen after these tables had been seen."
+    if not seen:
+        return "All contrasts are confirmatory: they were chosen before these agents were measured."
+    return (
+        f"Contrasts are exploratory for {', '.join(seen)}, whose tables had been seen when they were chosen, and "
+        f"confirmatory for {', '.join(others)}."
+    )
+
+
 def marks(row: Any) -> list[str]:
     """What qualifies a verdict: see the rule."""
     small = row.small == "yes" and row.verdict in (verdicts.ESTABLISHED, verdicts.CONTRADICTED)

@@ -9,7 +9,8 @@
 
 p is that of exact sign flips. A verdict is *small* where the 90 % interval lies within what matters all the same, and
 *mixed* where single checkpoints that it pools differ from 0 in both directions (Holm over them). All contrasts were
-chosen after these tables had been seen: they are exploratory until a population that was not looked at confirms them.
+chosen after the committed tables had been seen (`sentences.SEEN`): of those agents they are exploratory, of all others
+confirmatory.
 """
 
 import math
@@ -21,7 +22,7 @@ import pandas as pd
 
 from analyses import stats
 from analyses.claims.contrasts import Measured, NotMeasured, Tables, measure
-from analyses.claims.sentences import CLAIMS
+from analyses.claims.sentences import CLAIMS, SEEN
 from analyses.tables import Column
 
 ESTABLISHED, CONTRADICTED, EQUIVALENT, OPEN = "established", "contradicted", "equivalent", "open"
@@ -62,7 +63,7 @@ COLUMNS = {
     "verdict": Column("word", "", "of primary contrasts"),
     "small": Column("word", "", "yes: the 90 % interval lies within what matters"),
     "mixed": Column("word", "", "yes: checkpoints that are pooled differ from 0 in both directions"),
-    "status": Column("word", "", "exploratory: chosen after these tables had been seen"),
+    "status": Column("word", "", "exploratory: chosen after these tables had been seen; else confirmatory"),
     "reason": Column("word", "", "why there is no verdict, or which seeds are missing"),
 }
 VALUES = {
@@ -86,6 +87,7 @@ class Verdict(NamedTuple):
     verdict: str
     small: bool
     mixed: bool
+    exploratory: bool
     reason: str
     measured: Measured | None
 
@@ -137,8 +139,9 @@ def of_claim(name: str, found: Mapping[str, Measured | str], heads: Mapping[str,
         else:
             verdict, reason = NOT_MEASURED, reason or "one seed has no interval"
         mixed = m is not None and _mixed(m)
+        seen = not SEEN.isdisjoint({heads[agent].get("config_hash"), heads[agent].get("loaded_by")})
         p = adjusted.get(agent, math.nan)
-        made.append(Verdict(name, agent, contrast, p, margin, verdict, small, mixed, reason, m))
+        made.append(Verdict(name, agent, contrast, p, margin, verdict, small, mixed, seen, reason, m))
     return made
 
 
@@ -187,7 +190,7 @@ def table(verdicts: list[Verdict]) -> pd.DataFrame:
                 "verdict": v.verdict,
                 "small": "yes" if v.small else "no",
                 "mixed": "yes" if v.mixed else "no",
-                "status": "exploratory",
+                "status": "exploratory" if v.exploratory else "confirmatory",
                 "reason": v.reason,
             }
         )

@@ -98,3 +98,12 @@ def test_marks():
     """A verdict is small where it was reached all the same, and mixed whatever it is."""
     assert words.marks(row("established", small="yes", mixed="yes")) == ["small", "mixed"]
     assert words.marks(row("equivalent", small="yes")) == []
+
+
+def test_the_status_of_contrasts():
+    """Exploratory for those whose tables had been seen, confirmatory for others, named where both are there."""
+    assert words.status(["A"], []).startswith("All contrasts are exploratory")
+    assert words.status([], ["A", "B"]).startswith("All contrasts are confirmatory")
+    assert words.status(["A"], ["B", "C"]) == (
+        "Contrasts are exploratory for A, whose tables had been seen when they were chosen, and confirmatory for B, C."
+    )

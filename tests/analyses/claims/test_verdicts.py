@@ -126,10 +126,18 @@ def test_tables_hold_every_contrast() -> None:
     assert list(zip(primary["claim"], primary["agent"], strict=True)) == [
         (claim, name) for claim in CLAIMS for name in ("cartpole", "minatar")
     ]
-    assert set(primary["status"]) == {"exploratory"} and set(primary["step"]) == {-1}
+    assert set(primary["status"]) == {"confirmatory"} and set(primary["step"]) == {-1}
     of_two = values[(values["claim"] == "2b") & (values["agent"] == "cartpole")]
     pooled = of_two[of_two["step"] == -1].set_index("seed")["value"]
     each = of_two[(of_two["step"] != -1) & (of_two["pooled"] == "yes")]
     pd.testing.assert_series_equal(each.groupby("seed")["value"].mean(), pooled)
     row = primary[(primary["claim"] == "2b") & (primary["agent"] == "cartpole")].iloc[0]
     assert row["effect"] == pytest.approx(pooled.mean()) and row["n"] == 6
+
+
+def test_contrasts_are_exploratory_where_the_tables_had_been_seen() -> None:
+    """Of the populations that they were chosen by, and of nobody else."""
+    seen = of("1", {"cartpole": returns([1.0, 2.0], config_hash="e19705defd56")})["cartpole"]
+    foreign = of("1", {"a": returns([1.0, 2.0], "a", loaded_by="muzero_general.py:cartpole")})["a"]
+    other = of("1", {"cartpole": returns([1.0, 2.0], config_hash="000000000000")})["cartpole"]
+    assert (seen.exploratory, foreign.exploratory, other.exploratory) == (True, True, False)
