@@ -66,7 +66,8 @@ def test_a_table_comes_back(path: Path):
     assert found["seed"].dtype == np.int64 and found["seed"].tolist() == rows()["seed"].tolist()
     assert found["error"].dtype == np.float64
     np.testing.assert_allclose(found["error"], rows()["error"], rtol=5e-6)
-    assert found.attrs == {"source": str(path), "provenance": PROVENANCE, "columns": COLUMNS}
+    (digest,) = re.findall(r'^# digest: "(.*)"$', path.read_text(), re.M)
+    assert found.attrs == {"source": str(path), "provenance": PROVENANCE, "columns": COLUMNS, "digest": digest}
     assert all(isinstance(column, Column) for column in found.attrs["columns"].values())
 
 

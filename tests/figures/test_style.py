@@ -7,14 +7,13 @@ import matplotlib
 import pandas as pd
 import pytest
 
-from figures import __main__ as program
 from figures import style
-from tests.figures.test_figures import drawn_from
+from tests.figures.test_figures import AVERAGED, drawn_from
 
 pytestmark = pytest.mark.filterwarnings("error")
 
 
-@pytest.mark.parametrize("name", program.modules())
+@pytest.mark.parametrize("name", AVERAGED)
 def test_svg_is_an_element_for_a_page(name: str) -> None:
     """Well-formed, text as text with fonts to fall back to, no prolog, style sheet, date, or size in points."""
     figure = drawn_from(name, 2)
@@ -32,7 +31,7 @@ def test_svg_is_an_element_for_a_page(name: str) -> None:
         assert stamp not in text
 
 
-@pytest.mark.parametrize("name", program.modules())
+@pytest.mark.parametrize("name", AVERAGED)
 def test_svg_is_the_same_again(name: str) -> None:
     """Of one figure twice, before and after its files, and of a figure drawn anew."""
     figure = drawn_from(name, 1)

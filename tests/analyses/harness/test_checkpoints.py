@@ -59,7 +59,15 @@ def test_all_that_is_there(tiny_root: Path):
     assert found.digests.keys() == {(seed, step) for seed in range(3) for step in STEPS}
     assert found.digests[1, 20] == header.digest
     assert len(set(found.digests.values())) == 9
-    assert found.provenance() == {"config_hash": header.config_hash, "checkpoint_commits": [header.commit]}
+    assert found.provenance() == {
+        "config_hash": header.config_hash,
+        "checkpoint_commits": [header.commit],
+        "training_steps": 60,
+        "temperatures": [(0, 1.0), (30, 0.5), (45, 0.25)],
+        "actions": 2,
+        "return_range": (20, 500),
+        "counts": True,
+    }
 
 
 def test_chosen_seeds(tiny_root: Path):
