@@ -96,6 +96,12 @@ def read(path: Path, wanted: Sequence[str] = ()) -> pd.DataFrame:
     return table.loc[:, list(wanted)] if wanted else table
 
 
+def folder_of(given: str, *, profile: str, root: Path) -> Path:
+    """Returns the folder of an agent's tables: given by its name, its file, or PROFILE/NAME for another profile."""
+    other, _, agent = (profile, "", Path(given).stem) if given.endswith(".py") else given.rpartition("/")
+    return root / (other or profile) / agent
+
+
 def require(table: pd.DataFrame, columns: Sequence[str]) -> None:
     """Raises `TableError` unless the table has rows and all of these columns."""
     missing = [column for column in columns if column not in table.columns]

@@ -18,7 +18,7 @@ import pandas as pd
 import tyro
 
 import figures
-from analyses.tables import TableError
+from analyses.tables import TableError, folder_of
 from analyses.tables import read as read_table
 from figures import style
 from muzero_probe.cli import arguments
@@ -99,8 +99,7 @@ def _paths(name: str, *, profile: str, agents: Sequence[str], root: Path) -> dic
     wanted = agents or sorted(path.parent.name for path in (root / profile).glob(f"*/{name}.csv"))
     paths = {}
     for given in wanted or ["cartpole"]:
-        of_profile, _, agent = (profile, "", Path(given).stem) if given.endswith(".py") else given.rpartition("/")
-        paths[given] = root / (of_profile or profile) / agent / f"{name}.csv"
+        paths[given] = folder_of(given, profile=profile, root=root) / f"{name}.csv"
     return paths
 
 

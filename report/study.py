@@ -156,11 +156,11 @@ def _grouped(table: Frame, keys: Sequence[str]) -> dict[Any, list[Any]]:
 
 def _agents(profile: str, wanted: Sequence[str], root: Path) -> Iterator[Agent]:
     for given in wanted:
-        other, _, name = (profile, "", Path(given).stem) if given.endswith(".py") else given.rpartition("/")
-        place = f"{other or profile}/{name}"
-        there = {path.stem: tables.read(path) for path in sorted((root / place).glob("*.csv"))}
+        folder = tables.folder_of(given, profile=profile, root=root)
+        name, place = folder.name, f"{folder.parent.name}/{folder.name}"
+        there = {path.stem: tables.read(path) for path in sorted(folder.glob("*.csv"))}
         if not there:
-            raise TableError(f"{root / place}: there are no tables, make them with `python -m analyses`")
+            raise TableError(f"{folder}: there are no tables, make them with `python -m analyses`")
         for table in there.values():
             table.attrs.pop("columns")  # pandas copies attrs with every slice, which takes longer than all else
             tables.require(table, ["agent"])

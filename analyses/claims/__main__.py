@@ -46,8 +46,8 @@ def read(*, profile: str, agents: Sequence[str], root: Path) -> dict[str, dict[s
         raise TableError(f"{root / profile}: there are no tables, make them with `python -m analyses`")
     found = {}
     for given in wanted:
-        other, _, agent = (profile, "", Path(given).stem) if given.endswith(".py") else given.rpartition("/")
-        folder = root / (other or profile) / agent
+        folder = tables.folder_of(given, profile=profile, root=root)
+        agent = folder.name
         there = {name: tables.read(path) for name in QUANTITIES if (path := folder / f"{name}.csv").is_file()}
         if not there:
             raise TableError(f"{folder}: there are no tables, make them with `python -m analyses`")
