@@ -154,6 +154,11 @@ def processor() -> str:
     return names[0] if names else platform.machine()
 
 
+def shown(value: float) -> str:
+    """Returns a number in three digits."""
+    return f"{float(f'{value:.3g}'):,.0f}" if abs(value) >= 999.5 else f"{value:.3g}"
+
+
 def main() -> None:
     """Runs everything, prints the table and writes it."""
     threads.configure()
@@ -200,7 +205,7 @@ def main() -> None:
     ]
     for name in dict.fromkeys(chain.from_iterable(rounds)):
         values = [figures[name] for figures in rounds]
-        lines.append(f"| {name} | {statistics.median(values):.3g} | {min(values):.3g} | {max(values):.3g} |")
+        lines.append(f"| {name} | {' | '.join(map(shown, (statistics.median(values), min(values), max(values))))} |")
     print("\n".join(lines))
     text = PAGE.read_text()
     before, after = text[: text.index(START) + len(START)], text[text.index(END) :]

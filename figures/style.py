@@ -345,9 +345,10 @@ def ratio_axis(axes: Axes) -> None:
 
 def _settle(figure: Figure) -> None:
     """Lay the figure out for good: laid out again for each file, it would move a little from one to the next."""
-    if isinstance(figure.get_layout_engine(), ConstrainedLayoutEngine):
+    engine = figure.get_layout_engine()
+    if isinstance(engine, ConstrainedLayoutEngine):
         for _ in range(2):  # ticks are chosen by the room that they are given
-            figure.draw_without_rendering()
+            engine.execute(figure)
         figure.set_layout_engine("none")
         for axes in figure.axes:  # the layout leaves the last bits open, and names in an SVG depend on them
             axes.set_position(Bbox(axes.get_position().get_points().round(6)))

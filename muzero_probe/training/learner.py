@@ -44,7 +44,7 @@ class Learner:
         self._gradient = partial(clipped_gradient, nets, config.gradient_norm, config.loss_terms)
         if theta.device.type == "cuda":
             torch.backends.cudnn.deterministic = True  # a resumed run comes to its checkpoints again
-            self._gradient = captured(self._gradient, backend="cudagraphs")
+            self._gradient = Captured(self._gradient)
 
     @property
     def metrics(self) -> tuple[str, ...]:
@@ -134,7 +134,42 @@ def clipped_gradient(
     return gradient.nan_to_num(0.0, 0.0, 0.0) * factor[:, None], terms.detach(), norms
 
 
-def captured(gradient: Callable, backend: str) -> Callable:
-    """Returns `gradient` as one graph of torch operations, for a backend of `torch.compile`."""
-    torch._dynamo.config.trace_autograd_ops = True  # a graph may hold its own backward pass
-    return torch.compile(gradient, backend=backend, fullgraph=True, dynamic=False)
+class Captured:
+    """A function of CUDA tensors as a graph of kernels, recorded at the first call and replayed from then on.
+
+    Nothing in the function may read a tensor's values on the host or bring tensors from it. The results are
+    overwritten by the next call.
+
+    Args:
+        function: tensors -> tuple of tensors.
+    """
+
+    WARM_UP = 3  # calls before recording: libraries choose their kernels and take their workspaces then
+
+    def __init__(self, function: Callable[..., tuple[torch.Tensor, ...]]) -> None:
+        self._function = function
+        self._graph: torch.cuda.CUDAGraph | None = None
+        self._inputs: list[torch.Tensor] = []
+        self._outputs: tuple[torch.Tensor, ...] = ()
+
+    def __call__(self, *inputs: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """Returns the function's results for inputs of the first call's shapes and types."""
+        if self._graph is None:
+            self._graph = self._recorded(inputs)
+        for place, given in zip(self._inputs, inputs, strict=True):
+            place.copy_(given)
+        self._graph.replay()
+        return self._outputs
+
+    def _recorded(self, inputs: tuple[torch.Tensor, ...]) -> torch.cuda.CUDAGraph:
+        self._inputs = [given.clone() for given in inputs]
+        current, beside = torch.cuda.current_stream(), torch.cuda.Stream()
+        beside.wait_stream(current)
+        with torch.cuda.stream(beside):
+            for _ in range(self.WARM_UP):
+                self._function(*self._inputs)
+        current.wait_stream(beside)
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph):
+            self._outputs = self._function(*self._inputs)
+        return graph
