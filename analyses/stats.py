@@ -103,6 +103,20 @@ def geometric(ratios: pd.DataFrame) -> pd.DataFrame:
     return found.assign(**{column: np.exp(found[column]) for column in ("mean", "low", "high")})
 
 
+def weighted(shares: pd.Series, weights: pd.Series) -> pd.Series:
+    """Values of the seeds whose mean is a ratio over all of them, sum of weight x share / sum of weights.
+
+        value = ratio + weight (share - ratio) / mean weight
+
+    Their standard error is the ratio's, to first order (delta method): a seed counts by its weight. One of weight 0,
+    whose share is NaN, tells nothing and is left out.
+    """
+    there = weights[weights > 0]
+    shares = shares[there.index]
+    ratio = (there * shares).sum() / there.sum()
+    return ratio + there * (shares - ratio) / there.mean()
+
+
 def contrast(values: Any, *, bootstrap: bool = True) -> Contrast:
     """What values [n], formed within the seeds, say about 0; NaN values are left out.
 

@@ -1,5 +1,6 @@
 """Random streams: every seed owns one per purpose, so that no use of chance disturbs another."""
 
+import math
 import zlib
 
 import numpy as np
@@ -40,12 +41,46 @@ def advance(keys, index):
 
 
 @jit
+def branches(keys, labels):
+    """Returns the keys [B] uint64 of a stream of their own for every label [B] >= 0 of the rows' streams."""
+    out = np.empty_like(keys)
+    for b in range(keys.size):
+        out[b] = mix(keys[b] + GOLDEN * np.uint64(labels[b] + 1))
+    return out
+
+
+@jit
 def uniforms(keys):
     """Returns one uniform draw [B] float64 in [0, 1) per key."""
     out = np.empty(keys.size)
     for b in range(keys.size):
         out[b] = (mix(keys[b] ^ GOLDEN) >> np.uint64(11)) * (1.0 / 9007199254740992.0)
     return out
+
+
+@jit
+def _hashed(words):
+    """Keys [B] uint64 of rows of words [B, W] uint64."""
+    out = np.empty(len(words), np.uint64)
+    for b in range(len(words)):
+        found = GOLDEN
+        for w in range(words.shape[1]):
+            found = mix((found ^ words[b, w]) + GOLDEN)
+        out[b] = found
+    return out
+
+
+def observation_keys(observations: np.ndarray, labels: np.ndarray | None = None) -> np.ndarray:
+    """Returns keys [B] uint64 that depend on the bytes of a row's observation and, where given, its label [B] >= 0."""
+    observations = np.ascontiguousarray(observations)
+    flat = observations.reshape(len(observations), math.prod(observations.shape[1:]))
+    size = flat.dtype.itemsize * flat.shape[1]
+    padded = np.zeros((len(flat), -(-size // 8) * 8), np.uint8)
+    padded[:, :size] = flat.view(np.uint8)
+    words = padded.view(np.uint64)
+    if labels is not None:
+        words = np.column_stack([np.asarray(labels, np.uint64), words])
+    return _hashed(words)
 
 
 @jit

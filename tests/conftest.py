@@ -1,5 +1,6 @@
 """One place holds the threads of all tests; what many tests share is made here."""
 
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -9,7 +10,8 @@ from muzero_probe import threads
 # helpers whose asserts shall say what differs
 pytest.register_assert_rewrite("tests.probes.value_errors", "tests.runs.small", "tests.search.searches")
 
-threads.configure()
+# processes side by side share the cores
+threads.configure(max(1, threads.cores() // int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))))
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 from scipy import stats
 
-from muzero_probe.randomness import GOLDEN, advance, mix, row_keys, stream, uniforms
+from muzero_probe.randomness import GOLDEN, advance, branches, mix, observation_keys, row_keys, stream, uniforms
 
 
 def test_a_stream_depends_on_seed_purpose_and_labels_alone():
@@ -58,3 +58,27 @@ def test_uniforms_of_neighbouring_keys_and_times_are_unrelated():
     now, then = uniforms(advance(keys, 0)), uniforms(advance(keys, 1))
     assert abs(np.corrcoef(now, then)[0, 1]) < 0.03
     assert abs(np.corrcoef(ascending[:-1], ascending[1:])[0, 1]) < 0.03
+
+
+def test_keys_of_observations_depend_on_bytes_and_labels_alone():
+    rng = np.random.default_rng(0)
+    seen = rng.normal(size=(40, 3, 3)).astype(np.float32)
+    keys = observation_keys(seen)
+    assert keys.dtype == np.uint64 and len(np.unique(keys)) == 40
+    assert np.array_equal(observation_keys(seen[::-1])[::-1], keys)
+    assert np.array_equal(observation_keys(seen.reshape(40, 9)[5:6]), keys[5:6])
+    moved = seen.copy()
+    moved[:, 2, 2] = np.nextafter(moved[:, 2, 2], 9)
+    assert not np.isin(observation_keys(moved), keys).any()
+    labelled = observation_keys(seen, np.arange(40) % 2)
+    assert not np.isin(labelled, keys).any() and len(np.unique(labelled)) == 40
+    assert np.array_equal(observation_keys(seen[1:2], np.array([1])), labelled[1:2])
+    assert observation_keys(np.zeros((0, 4), np.float32)).shape == (0,)
+
+
+def test_branches_are_streams_of_their_own():
+    keys = np.repeat(row_keys(0, "test", 50), 40)
+    labels = np.tile(np.arange(40), 50)
+    found = branches(keys, labels)
+    assert len(np.unique(found)) == 2000 and not np.isin(found, keys).any()
+    assert np.array_equal(branches(keys[70:80], labels[70:80]), found[70:80])

@@ -44,7 +44,7 @@ def _returns(found: Tables) -> Iterator[Found]:
 def _own_policy(found: Tables) -> Iterator[Found]:
     table = found["own_policy"]
     longest = int(table["horizon"].max())
-    require(table, ["foreseen", "invented"])
+    require(table, ["over", "foreseen", "invented"])
     # only where every step from a live state earns the same does a reward tell of terminations
     told = [
         (column, what)
@@ -59,9 +59,11 @@ def _own_policy(found: Tables) -> Iterator[Found]:
         yield "2a", "error, horizon 1", "reward", step, by[1]
         yield "2b", f"error, horizon {longest}", "reward", step, by[longest]
         yield "2b", "exponent of the error's growth with the horizon", "", step, _exponent(by)
+        over = stats.by_seed(rows, "over", ["horizon"])[longest]
         for column, what in told:
-            shares = stats.by_seed(rows, column, ["horizon"])
-            yield "3", f"share {what}, horizon {longest}", "", step, shares[longest]
+            shares = stats.by_seed(rows, column, ["horizon"])[longest]
+            chances = over if column == "foreseen" else 1 - over
+            yield "3", f"share {what}, horizon {longest}", "", step, stats.weighted(shares, chances)
 
 
 def _exponent(by: Any) -> Any:

@@ -13,9 +13,10 @@ from muzero_probe.config import SearchConfig
 from muzero_probe.envs.base import Environment
 from muzero_probe.models.contract import Model
 from muzero_probe.probes.episodes import reset_seeds
+from muzero_probe.probes.policies import search_policy
 from muzero_probe.probes.value_error import Policy
 from muzero_probe.randomness import advance, row_keys, uniforms
-from muzero_probe.search.policies import sample_actions, search_policies
+from muzero_probe.search.policies import sample_actions
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,10 +65,9 @@ class Agents:
             first = {key: i for i, key in reversed([*enumerate(keys)]) if key not in known}
             new = np.array(sorted(first.values()), np.int64)
             if new.size:
-                found = search_policies(
-                    model.rows(rows[new]), observations[new], self.search, temperature=self.temperature
-                )
-                for i, probabilities in zip(new, found.acting, strict=True):
+                seeds = np.array(self.seeds)[row_seeds[rows[new]]]
+                found = search_policy(model.rows(rows[new]), observations[new], self.search, self.temperature, seeds)
+                for i, probabilities in zip(new, found, strict=True):
                     known[keys[i]] = probabilities
             return np.array([known[key] for key in keys])
 

@@ -148,7 +148,7 @@ def played(who: Player, policy: Literal["search", "prior"], episodes: int) -> tu
     def act(rows: np.ndarray, states: np.ndarray, observations: np.ndarray, time: int) -> np.ndarray:
         own = model.rows(rows)
         if policy == "search":
-            policies = search_policy(own, observations, search, temperature)
+            policies = search_policy(own, observations, search, temperature, np.full(len(rows), who.seed))
         else:
             policies = prior_policy(own, observations)
         return sample_actions(policies, uniforms(advance(keys[rows], time)))

@@ -27,7 +27,7 @@ def simulate(theta, sizes, row_seeds, tree, latents, plan, keys):
         tree: B trees, empty but for the root.
         latents: [B, D] of the roots.
         plan: `search.tree.Plan`.
-        keys: [B] of the rollouts.
+        keys: [B] of ties and rollouts.
     """
     start = 0
     while start < row_seeds.size:
@@ -65,7 +65,7 @@ def _simulate_rows(w, sizes, tree, latents, plan, keys):
     leaf_values = np.empty(B, np.float64)
     for simulation in range(simulations):
         node = simulation + 1
-        descend(tree, plan, paths, slots, taken)
+        descend(tree, plan, keys, paths, slots, taken)
         for b in range(B):
             parents[b] = states[slots[b]]
         advance(w, sizes, parents, taken, scratch, rewards)

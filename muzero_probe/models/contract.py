@@ -68,7 +68,7 @@ class Model(ABC):
             tree: B trees whose roots have priors; written.
             roots: [B, ...] the model's states there.
             plan: how to search.
-            keys: [B] uint64 streams of random rollouts.
+            keys: [B] uint64 streams of ties and of random rollouts.
         """
         return False
 

@@ -4,12 +4,19 @@ import numpy as np
 
 from muzero_probe.config import SearchConfig
 from muzero_probe.models.contract import Model, checked
+from muzero_probe.randomness import observation_keys
 from muzero_probe.search.policies import search_policies
 
 
-def search_policy(model: Model, observations: np.ndarray, config: SearchConfig, temperature: float) -> np.ndarray:
-    """Returns pi_MuZero(. | s) [B, A] (eq 2): visit counts of a search without noise, to the power 1/T."""
-    return search_policies(model, observations, config, temperature=temperature).acting
+def search_policy(
+    model: Model, observations: np.ndarray, config: SearchConfig, temperature: float, seeds: np.ndarray | None = None
+) -> np.ndarray:
+    """Returns pi_MuZero(. | s) [B, A] (eq 2): visit counts of a search without noise, to the power 1/T.
+
+    It is a fixed distribution: ties in the tree are broken by the observation and, where given, the rows' seeds [B].
+    """
+    keys = observation_keys(observations, seeds)
+    return search_policies(model, observations, config, temperature=temperature, keys=keys).acting
 
 
 def prior_policy(model: Model, observations: np.ndarray) -> np.ndarray:

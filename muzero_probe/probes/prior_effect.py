@@ -55,7 +55,7 @@ def prior_effect(
         prior: of the search.
         horizon: at which trajectories are cut, steps from the root.
         budgets: numbers of simulations.
-        keys: [B] uint64 streams of the rollouts.
+        keys: [B] uint64 streams of ties and rollouts.
 
     Raises:
         ValueError: if the largest budget differs from the search's.

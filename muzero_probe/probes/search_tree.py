@@ -18,6 +18,8 @@ import numpy as np
 from muzero_probe.config import SearchConfig
 from muzero_probe.envs.base import Environment
 from muzero_probe.models.contract import Model, checked
+from muzero_probe.probes.policies import most_visited
+from muzero_probe.randomness import observation_keys, uniforms
 from muzero_probe.search.mcts import search
 from muzero_probe.search.tree import UNVISITED, Tree
 
@@ -121,8 +123,9 @@ def greedy_returns(
     for k in range(horizon):
         if not rows.size:
             break
-        visits = search(model.rows(rows), observations, config, states=states).visits
-        step = env.step(states, visits.argmax(-1))
+        keys = observation_keys(observations)
+        visits = search(model.rows(rows), observations, config, states=states, keys=keys).visits
+        step = env.step(states, most_visited(visits, uniforms(keys)))
         returns[rows] += np.float64(config.discount) ** k * step.rewards
         going = ~step.terminated
         rows, states, observations = rows[going], step.states[going], step.observations[going]

@@ -16,7 +16,7 @@ def simulate(recurrent, tree, roots, plan, keys):
         tree: B trees, empty but for the root.
         roots: [B, D] states.
         plan: `tree.Plan`.
-        keys: [B] of the rollouts.
+        keys: [B] of ties and rollouts.
     """
     B, D = roots.shape
     simulations = plan.factors.size - 1
@@ -28,7 +28,7 @@ def simulate(recurrent, tree, roots, plan, keys):
     leaf_values = np.empty(B, np.float64)
     for simulation in range(simulations):
         node = simulation + 1
-        descend(tree, plan, paths, slots, taken)
+        descend(tree, plan, keys, paths, slots, taken)
         found, rewards, values, prior_logits = recurrent(states[slots], taken)
         states[node * B : (node + 1) * B] = found
         if plan.reward_factors.size:

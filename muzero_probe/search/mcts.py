@@ -15,6 +15,7 @@ from muzero_probe import threads
 from muzero_probe.config import SearchConfig
 from muzero_probe.exact.elementary import powers
 from muzero_probe.models.contract import Model, States, checked
+from muzero_probe.randomness import observation_keys
 from muzero_probe.search import tree as trees
 from muzero_probe.search.leaves import RolloutLeaf, ValueLeaf
 from muzero_probe.search.rules import RULES
@@ -65,7 +66,8 @@ def search(
         prior: the policy prior of the model, or the uniform one at every node.
         leaf: value of a new leaf.
         noise: [B, A] root noise, mixed into the prior with `config.dirichlet_fraction`; None for none.
-        keys: [B] uint64 random streams of the rollouts; needed by `RolloutLeaf`.
+        keys: [B] uint64 random streams of the rows, which break ties and draw rollouts. None, which `RolloutLeaf`
+            refuses, takes them from the observations: the same observation is searched the same way.
         record: keep the trees and all trajectories.
 
     Raises:
@@ -79,7 +81,7 @@ def search(
     if keys is None:
         if isinstance(leaf, RolloutLeaf):
             raise ValueError("random rollouts need keys, one stream a row")
-        keys = np.zeros(B, np.uint64)
+        keys = observation_keys(observations)
     if keys.shape != (B,) or keys.dtype != np.uint64:
         raise ValueError(f"keys have shape {keys.shape} and type {keys.dtype}, ({B},) and uint64 are needed")
     if states is not None and len(states) != B:
@@ -146,7 +148,7 @@ def _simulate(
     lengths = np.empty((B, simulations), np.int32)
     for simulation in range(simulations):
         node = simulation + 1
-        trees.descend(tree, plan, paths, slots, taken)
+        trees.descend(tree, plan, keys, paths, slots, taken)
         leaves = checked(model.step(states[slots], taken), model, B)
         values, plans = leaf.evaluate(model, leaves, paths.lengths, keys, simulation, plan.discount)
         states[node * B : (node + 1) * B] = leaves.states

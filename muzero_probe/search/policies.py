@@ -27,6 +27,7 @@ def search_policies(
     states: States | None = None,
     temperature: float = 1.0,
     noise: np.ndarray | None = None,
+    keys: np.ndarray | None = None,
 ) -> Searched:
     """Searches from B roots with the model's policy prior and value.
 
@@ -37,11 +38,12 @@ def search_policies(
         states: [B, ...] the environment's states at the roots, for models that start from them.
         temperature: T of eq 2.
         noise: [B, A], see `root_noise`; None for none.
+        keys: [B] uint64 random streams, see `search`.
 
     Raises:
         ValueError: as `search`.
     """
-    result = search(model, observations, config, states=states, noise=noise)
+    result = search(model, observations, config, states=states, noise=noise, keys=keys)
     training = visit_policy(result.visits, 1.0)
     acting = training if temperature == 1.0 else visit_policy(result.visits, temperature)
     return Searched(acting, training, result.values)

@@ -110,15 +110,15 @@ def set_priors(tree, node, prior_logits, uniform):
 
 
 @jit
-def select(tree, plan, paths):
-    """Follows the rule's choice from every root to an edge without a node, or to the plan's horizon."""
+def select(tree, plan, keys, paths):
+    """Follows the rule's choice from every root to an edge without a node, or to the plan's horizon; keys: [B]."""
     for b in range(tree.visits.shape[0]):
         node = 0
         depth = 0
         unvisited = 0.0
         while True:
             unvisited = value_of_unvisited(tree, b, node, plan.rule, unvisited)
-            chosen = choose(tree, b, node, plan.factors[tree.counts[b, node]], plan.rule, unvisited)
+            chosen = choose(tree, b, node, plan.factors[tree.counts[b, node]], plan.rule, unvisited, keys[b])
             paths.nodes[b, depth] = node
             paths.actions[b, depth] = chosen
             depth += 1
@@ -143,9 +143,9 @@ def last_edges(paths, slots, actions):
 
 
 @jit
-def descend(tree, plan, paths, slots, actions):
+def descend(tree, plan, keys, paths, slots, actions):
     """`select` and `last_edges` in one call."""
-    select(tree, plan, paths)
+    select(tree, plan, keys, paths)
     last_edges(paths, slots, actions)
 
 

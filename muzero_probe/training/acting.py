@@ -5,7 +5,7 @@ import numpy as np
 from muzero_probe.config import SearchConfig
 from muzero_probe.envs.base import Environment
 from muzero_probe.models.contract import Model
-from muzero_probe.randomness import stream
+from muzero_probe.randomness import advance, row_keys, stream
 from muzero_probe.search.policies import root_noise, sample_actions, search_policies
 from muzero_probe.training.replay import Replay
 
@@ -26,6 +26,7 @@ class Actor:
         self.seeds = seeds
         self.environments = environments
         self.rngs = {name: [stream(seed, name) for seed in seeds] for name in STREAMS}
+        self.keys = np.concatenate([row_keys(seed, "ties", environments) for seed in seeds])  # of the searches
         rows = len(seeds) * environments
         self.states, self.observations = env.reset(self._reset_seeds(np.arange(rows)))
         self.lengths = np.zeros(rows, np.int64)  # steps of the running episodes
@@ -40,8 +41,9 @@ class Actor:
         noise = root_noise(self.rngs["noise"], [E] * S, self.config, A)
         draws = np.concatenate([rng.random(E) for rng in self.rngs["actions"]])
         found = search_policies(
-            model, self.observations, self.config, states=self.states, temperature=temperature, noise=noise
-        )
+            model, self.observations, self.config, states=self.states, temperature=temperature, noise=noise,
+            keys=advance(self.keys, replay.written),
+        )  # fmt: skip
         actions = sample_actions(found.acting, draws)
         step = self.env.step(self.states, actions)
         final = self.at_limit.copy()

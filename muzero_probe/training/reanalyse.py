@@ -13,6 +13,7 @@ import numpy as np
 
 from muzero_probe.config import SearchConfig
 from muzero_probe.models.contract import Model
+from muzero_probe.randomness import branches
 from muzero_probe.search.policies import root_noise, search_policies
 from muzero_probe.training.replay import Replay
 
@@ -32,6 +33,7 @@ def reanalyse(
     positions: np.ndarray,
     config: SearchConfig,
     rngs: list[np.random.Generator],
+    keys: np.ndarray,
     *,
     first: int,
     fraction: float,
@@ -44,6 +46,7 @@ def reanalyse(
         positions: [S, U, B] flat positions.
         config: search settings.
         rngs: one stream per seed, for root noise.
+        keys: [S] uint64, one stream per seed and call, for ties in the searches.
         first: positions drawn per seed before these.
         fraction: of positions.
 
@@ -61,6 +64,8 @@ def reanalyse(
     seeds = np.repeat(np.arange(S), [len(u) for u in unique])
     flat = np.concatenate(unique)
     noise = root_noise(rngs, [len(u) for u in unique], config, replay.num_actions)
-    found = search_policies(model(seeds), replay.observations(seeds, flat), config, noise=noise)
+    found = search_policies(
+        model(seeds), replay.observations(seeds, flat), config, noise=noise, keys=branches(keys[seeds], flat)
+    )
     replay.renew(seeds, flat, found.training, found.values)
     return selected.size, flat.size

@@ -14,7 +14,7 @@ from muzero_probe.models.contract import Model
 from muzero_probe.nets.build import build
 from muzero_probe.nets.layers import initial_vector
 from muzero_probe.nets.loss import Nets
-from muzero_probe.randomness import stream
+from muzero_probe.randomness import advance, row_keys, stream
 from muzero_probe.training.acting import Actor
 from muzero_probe.training.batch import Batch
 from muzero_probe.training.reanalyse import reanalyse
@@ -73,6 +73,7 @@ class Trainer:
             screens=self.env.screens,
         )
         self.rngs = [stream(seed, "replay") for seed in seeds]
+        self.keys = np.concatenate([row_keys(seed, "reanalysis ties", 1) for seed in seeds])
         self.searched = 0  # searches made by reanalyse, all seeds together
         self.fresh = 0  # positions trained on with fresh targets, all seeds together
         self._clock: dict[str, float] = {}
@@ -143,7 +144,7 @@ class Trainer:
             absorbing = np.stack([rng.integers(self.env.num_actions, size=shape) for rng in self.rngs])
         with self._timed("reanalyse"):
             fresh, searched = reanalyse(
-                self._model, self.replay, positions, self.config.search, self.rngs,
+                self._model, self.replay, positions, self.config.search, self.rngs, advance(self.keys, self.step),
                 first=self.step * t.batch_size, fraction=t.reanalyse_fraction,
             )  # fmt: skip
             self.fresh += fresh

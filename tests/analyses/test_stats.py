@@ -187,3 +187,28 @@ def test_geometric_means_of_ratios() -> None:
     factor = math.exp(4.302652729911275 * math.log(2) / math.sqrt(3))
     assert first == pytest.approx([1, 2, 2 / factor, 2 * factor, 3])
     assert second == pytest.approx([2, 3, math.nan, math.nan, 1], nan_ok=True)
+
+
+def test_shares_are_weighted_by_what_they_are_shares_of() -> None:
+    """3 of 4 terminations in one seed and 1 of 4 in another of a third the weight: 2.5 / 4 of all.
+
+    A seed whose terminations have probability 1e-12 tells nothing, and neither does one without any.
+    """
+    shares = pd.Series({0: 0.75, 1: 0.25, 2: 1.0, 3: np.nan})
+    weights = pd.Series({0: 0.3, 1: 0.1, 2: 1e-12, 3: 0.0})
+    found = stats.weighted(shares, weights)
+    assert found.index.tolist() == [0, 1, 2]
+    assert found.mean() == pytest.approx(0.625)
+    assert found[2] == pytest.approx(0.625)
+    alike = stats.weighted(shares[:2], pd.Series({0: 0.2, 1: 0.2}))
+    assert alike.tolist() == pytest.approx([0.75, 0.25])  # equal weights: the shares themselves
+
+
+def test_the_error_of_a_weighted_share_is_the_ratio_s() -> None:
+    """Against the spread of the ratio over 4,000 populations of 50 seeds."""
+    random = np.random.default_rng(0)
+    weights = random.gamma(2.0, size=(4000, 50))
+    shares = random.beta(2 + weights, 3)
+    ratios = (weights * shares).sum(1) / weights.sum(1)
+    errors = [stats.weighted(pd.Series(s), pd.Series(w)).sem() for s, w in zip(shares, weights, strict=True)]
+    assert np.mean(errors) == pytest.approx(ratios.std(), rel=0.05)

@@ -47,6 +47,7 @@ def expected(env: Environment, model: Any, states: np.ndarray, *, prior: str, ho
             found = reference.search(
                 planner, observation, simulations=budget, discount=0.9, c1=1.1, c2=15.0, uniform=prior == "uniform",
                 horizon=horizon, plan=lambda n, steps, b=b: random_plans(keys[b : b + 1], n, steps, A)[0].tolist(),
+                key=int(keys[b]),
             )  # fmt: skip
 
             def error(actions: list[int], state: Any = state, guess: Any = guess, seen: Any = observation) -> float:

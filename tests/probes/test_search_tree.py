@@ -12,6 +12,7 @@ from muzero_probe.envs.cartpole import CartPole
 from muzero_probe.envs.planted import TabularEnvironment, bandit, chain
 from muzero_probe.models import Model, TrueModel
 from muzero_probe.probes.search_tree import SearchTrees, greedy_returns, most_divided, real_values, search_trees
+from muzero_probe.randomness import observation_keys, uniforms
 from tests.doubles import Observing, OneAtATime, OneState, random_nets, random_theta
 from tests.reference import search as reference
 
@@ -113,7 +114,7 @@ def test_visits_add_up(name: str):
 @pytest.mark.parametrize("horizon", [1, 3, 30])
 @pytest.mark.parametrize("name", ["wandering", "cartpole"])
 def test_a_true_value_is_the_return_of_greedy_search(name: str, horizon: int):
-    """One episode a node, one recursive search a step, the first of equally visited actions."""
+    """One episode a node, one recursive search a step; the observation's stream picks from equals."""
     env, model, states = setting(name)
     trees = search_trees(env, model, states, CONFIG)
     kept = np.array([0, 2])
@@ -130,8 +131,11 @@ def test_a_true_value_is_the_return_of_greedy_search(name: str, horizon: int):
             for k in range(horizon):
                 if world.terminal(state):
                     break
-                visits = searched(planner, env.observe(np.asarray(state)[None])[0]).visits
-                state, reward = world.step(state, visits.index(max(visits)))
+                observation = env.observe(np.asarray(state)[None])[0]
+                visits = searched(planner, observation).visits
+                best = [action for action, n in enumerate(visits) if n == max(visits)]
+                draw = uniforms(observation_keys(observation[None]))[0]
+                state, reward = world.step(state, best[int(draw * len(best))])
                 total += DISCOUNT**k * reward
             np.testing.assert_allclose(found[b, node], total, atol=1e-5)
     assert not found[trees.ended].any()

@@ -4,8 +4,8 @@
 
 Q(z,a) is the mean of r + gamma * (value backed up from below), normalised with the smallest and the largest Q
 met in this tree; an unvisited action counts as 0 on the normalised scale; while the two are equal Q is left as
-it is; of equal actions the one with the largest prior is taken, of those the first. With rollouts, a simulation
-ends `horizon` steps after the root.
+it is; of equal actions the one with the largest prior is taken, of those one that the tree's stream draws. With
+rollouts, a simulation ends `horizon` steps after the root.
 """
 
 import math
@@ -26,8 +26,31 @@ class Planner(Protocol):
         ...
 
 
+WORD = 2**64
+GOLDEN = 0x9E3779B97F4A7C15
+
+
+def mix(x: int) -> int:
+    """SplitMix64's finaliser."""
+    x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9 % WORD
+    x = (x ^ (x >> 27)) * 0x94D049BB133111EB % WORD
+    return x ^ (x >> 31)
+
+
+def drawn(equals: list[int], key: int, simulation: int, node: int, actions: int) -> int:
+    """One of equal actions: the i-th, counted from 1, replaces the pick so far where its draw is below 1 / i."""
+    stream = mix((mix(key ^ 0xD1B54A32D192ED03) + GOLDEN * (simulation + 1)) % WORD)
+    pick = equals[0]
+    for i, action in enumerate(equals[1:], 2):
+        draw = mix((stream + GOLDEN * (node * actions + action + 1)) % WORD) >> 32
+        if draw / 2**32 * i < 1:
+            pick = action
+    return pick
+
+
 @dataclass
 class Node:
+    number: int  # of the simulation that found it, counted from 1; 0: the root
     state: Any
     reward: float
     prior: list[float]
@@ -72,6 +95,7 @@ def search(
     horizon: int | None = None,
     plan: Callable[[int, int], list[int]] | None = None,
     rule: str = "muzero",
+    key: int = 0,
 ) -> Found:
     """Searches from one root.
 
@@ -87,6 +111,7 @@ def search(
         rule: "muzero", or "efficientzero": the range of Q counts as 0.01 at least, what is normalised is cut to
             [0, 1], and an unvisited action counts as the mean over the node's visited actions' Qs and, below the
             root, the parent's such mean; at a root without visits as 0.
+        key: of the stream that picks among equals.
     """
     smallest, largest = math.inf, -math.inf
     paths: list[list[int]] = []
@@ -118,8 +143,9 @@ def search(
                 if largest > smallest:
                     normalised = (normalised - smallest) / (largest - smallest)
             scores.append(normalised + c * node.prior[action] * math.sqrt(total) / (1 + len(returns)))
-        # Python's max keeps the first of equals
-        return max(range(len(scores)), key=lambda action: (scores[action], node.prior[action]))
+        best = max(zip(scores, node.prior, strict=True))
+        equals = [a for a, found in enumerate(zip(scores, node.prior, strict=True)) if found == best]
+        return drawn(equals, key, len(paths), node.number, len(scores))
 
     def rolled_out(state: Any, simulation: int, steps: int) -> float:
         assert plan is not None
@@ -140,7 +166,7 @@ def search(
         child = node.children.get(action)
         if child is None:
             state, reward, value, logits = model.step(node.state, action)
-            child = node.children[action] = Node(state, reward, prior(logits))
+            child = node.children[action] = Node(len(paths) + 1, state, reward, prior(logits))
             below = value if horizon is None else rolled_out(state, len(paths), horizon - depth - 1)
         elif depth + 1 == horizon:
             below = rolled_out(child.state, len(paths), 0)
@@ -153,7 +179,7 @@ def search(
         return returned
 
     state, _, logits = model.root(start)
-    root = Node(state, 0.0, prior(logits))
+    root = Node(0, state, 0.0, prior(logits))
     if noise is not None:
         root.prior = [(1 - fraction) * p + fraction * x for p, x in zip(root.prior, noise, strict=True)]
     returns = []

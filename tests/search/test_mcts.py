@@ -31,6 +31,7 @@ def oracle(model: Any, start: Any, config: SearchConfig, *, prior: str, leaf, no
         horizon=leaf.horizon if rolls else None,
         plan=lambda i, steps: random_plans(np.array([key]), i, steps, model.num_actions)[0].tolist(),
         rule=config.rule,
+        key=int(key),
     )
 
 

@@ -20,9 +20,10 @@ def node(visits: list[int], totals: list[float], bounds: tuple[float, float]) ->
     return tree
 
 
-def selected(tree: Tree, rule: int, *, factor: float = 1.0) -> list[int]:
+def selected(tree: Tree, rule: int, *, factor: float = 1.0, key: int = 0) -> list[int]:
     paths = Paths(np.zeros((1, 4), np.int32), np.zeros((1, 4), np.int64), np.zeros(1, np.int32), np.zeros(1, np.bool_))
-    trees.select(tree, Plan(rule, np.full(16, factor), False, 0.9, 4, 4, np.empty(0)), paths)
+    plan = Plan(rule, np.full(16, factor), False, 0.9, 4, 4, np.empty(0))
+    trees.select(tree, plan, np.array([key], np.uint64), paths)
     return paths.actions[0, : paths.lengths[0]].tolist()
 
 
@@ -51,7 +52,8 @@ def test_an_unvisited_action_is_worth_the_node_to_efficientzero():
     """
     assert selected(node([1, 1, 1, 0], [0.0, 4.0, 2.0, 0.0], (0.0, 8.0)), EFFICIENTZERO, factor=0.2) == [1]
     assert selected(node([1, 1, 1, 0], [4.0, 4.0, 4.0, 0.0], (0.0, 8.0)), EFFICIENTZERO, factor=0.2) == [3]
-    assert selected(node([1, 1, 1, 0], [4.0, 4.0, 4.0, 0.0], (0.0, 8.0)), MUZERO, factor=0.2) == [0]
+    alike = node([1, 1, 1, 0], [4.0, 4.0, 4.0, 0.0], (0.0, 8.0))
+    assert {selected(alike, MUZERO, factor=0.2, key=key)[0] for key in range(30)} == {0, 1, 2}
 
 
 def test_below_the_root_the_parent_counts_as_one_more():

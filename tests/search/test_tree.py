@@ -50,17 +50,14 @@ def chosen(tree: Tree, *, factor: float = 1.0, horizon: int = ENDLESS) -> tuple[
     """Nodes and actions of row 0's path when every node explores with the same factor."""
     way = paths()
     plan = Plan(MUZERO, np.full(64, factor), False, 0.9, 6, horizon, np.empty(0))
-    trees.select(tree, plan, way)
+    trees.select(tree, plan, np.zeros(1, np.uint64), way)
     length = int(way.lengths[0])
     return way.nodes[0, :length].tolist(), way.actions[0, :length].tolist(), bool(way.fresh[0])
 
 
-def test_ties_go_to_the_larger_prior_then_to_the_lower_action():
+def test_ties_go_to_the_larger_prior():
     tree = grown(actions=3)
-    tree.priors[0, 0] = 1 / 3
-    assert chosen(tree) == ([0], [0], True)
-    assert chosen(tree, factor=0.0) == ([0], [0], True)
-    tree.priors[0, 0] = [0.2, 0.4, 0.4]
+    tree.priors[0, 0] = [0.2, 0.4, 0.3]
     assert chosen(tree) == ([0], [1], True)
     assert chosen(tree, factor=0.0) == ([0], [1], True)  # as in every fresh node: sqrt(sum_b N) is 0
 

@@ -34,6 +34,10 @@ class Tape:
     def add(self, **slot: np.ndarray) -> None:
         self.slots.append({name: np.array(array) for name, array in slot.items()})
 
+    @property
+    def written(self) -> int:
+        return len(self.slots)
+
     def __getitem__(self, name: str) -> np.ndarray:
         """[slots, S, E, ...]."""
         return np.stack([slot[name] for slot in self.slots])

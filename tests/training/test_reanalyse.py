@@ -7,6 +7,7 @@ import pytest
 
 from muzero_probe.config import SearchConfig
 from muzero_probe.engine import learned_model
+from muzero_probe.randomness import row_keys
 from muzero_probe.search.mcts import search
 from muzero_probe.search.policies import visit_policy
 from muzero_probe.training.reanalyse import chosen, reanalyse
@@ -17,6 +18,7 @@ S, E, A, SLOTS = 2, 2, 3, 40
 NETS = random_nets(observation=2, actions=A)
 THETA = random_theta(NETS, seeds=S)
 SEARCH = SearchConfig(simulations=6, discount=0.9)
+KEYS = row_keys(0, "test", S)
 STALE = 1e6  # no search finds such a value
 
 
@@ -68,7 +70,7 @@ def test_chosen_positions_are_spread_evenly():
 
 def run(replay: Replay, positions: np.ndarray, fraction: float, first: int = 0) -> tuple[int, int]:
     model = partial(learned_model, NETS, THETA)
-    return reanalyse(model, replay, positions, SEARCH, streams(), first=first, fraction=fraction)
+    return reanalyse(model, replay, positions, SEARCH, streams(), KEYS, first=first, fraction=fraction)
 
 
 def targets(replay: Replay, positions: np.ndarray):
@@ -146,7 +148,14 @@ def test_a_seed_is_reanalysed_alike_alone():
     for name in ("actions", "rewards", "terminated", "final", "policies", "values", "weights"):
         setattr(alone, name, getattr(alone, name)[[1]])
     reanalyse(
-        partial(learned_model, NETS, THETA[[1]]), alone, positions[[1]], SEARCH, streams()[1:], first=0, fraction=0.5
+        partial(learned_model, NETS, THETA[[1]]),
+        alone,
+        positions[[1]],
+        SEARCH,
+        streams()[1:],
+        KEYS[1:],
+        first=0,
+        fraction=0.5,
     )
     assert np.array_equal(alone.values[0], together.values[1])
     assert np.array_equal(alone.policies[0], together.policies[1])

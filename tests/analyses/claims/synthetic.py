@@ -40,7 +40,7 @@ def levels(name: str) -> dict[str, tuple]:
 
 VALUES = {
     "returns": ("return_mean",),
-    "own_policy": ("error", "foreseen", "invented"),
+    "own_policy": ("error", "foreseen", "invented", "over"),
     "sequences": ("error", "probability"),
     "cross_checkpoint": ("error",),
     "prior_effect": ("error", "path_error", "tv", "kl"),

@@ -8,8 +8,8 @@ from scipy import stats
 
 from analyses.harness.checkpoints import Checkpoints
 from muzero_probe.models import LearnedModel
+from muzero_probe.probes.policies import search_policy
 from muzero_probe.search.mcts import search
-from muzero_probe.search.policies import search_policies
 from tests.doubles import OneAtATime
 from tests.reference import search as reference
 
@@ -45,9 +45,9 @@ def test_behaviour_searches_once_for_what_an_agent_sees_again(tiny: Checkpoints,
 
     def counted(model: LearnedModel, observations: np.ndarray, *rest: Any, **settings: Any):
         searched.append((model.row_seeds.tolist(), observations.tolist()))
-        return search_policies(model, observations, *rest, **settings)
+        return search_policy(model, observations, *rest, **settings)
 
-    monkeypatch.setattr("analyses.harness.agents.search_policies", counted)
+    monkeypatch.setattr("analyses.harness.agents.search_policy", counted)
     behaviour = agents.behaviour(row_seeds)
     found = behaviour(np.arange(5), seen)
     assert searched == [([0, 0, 1, 1], seen[[0, 1, 3, 4]].tolist())]  # the first of equals; agents apart
