@@ -103,8 +103,8 @@ def geometric(ratios: pd.DataFrame) -> pd.DataFrame:
     return found.assign(**{column: np.exp(found[column]) for column in ("mean", "low", "high")})
 
 
-def weighted(shares: pd.Series, weights: pd.Series) -> pd.Series:
-    """Values of the seeds whose mean is a ratio over all of them, sum of weight x share / sum of weights.
+def weighted(shares: Any, weights: Any) -> Any:
+    """Values of the seeds, a series, whose mean is a ratio over all: sum of weight x share / sum of weights.
 
         value = ratio + weight (share - ratio) / mean weight
 

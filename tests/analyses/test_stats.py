@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -194,7 +195,7 @@ def test_shares_are_weighted_by_what_they_are_shares_of() -> None:
 
     A seed whose terminations have probability 1e-12 tells nothing, and neither does one without any.
     """
-    shares = pd.Series({0: 0.75, 1: 0.25, 2: 1.0, 3: np.nan})
+    shares: Any = pd.Series({0: 0.75, 1: 0.25, 2: 1.0, 3: np.nan})
     weights = pd.Series({0: 0.3, 1: 0.1, 2: 1e-12, 3: 0.0})
     found = stats.weighted(shares, weights)
     assert found.index.tolist() == [0, 1, 2]

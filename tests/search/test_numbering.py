@@ -51,7 +51,8 @@ def test_visits_do_not_depend_on_the_numbers_of_actions(simulations: int, leaf: 
         counts = [np.bincount(x[:, action], minlength=simulations + 1) for x in (a, b)]
         filled = np.array(counts)[:, (np.array(counts).sum(0) >= 10)]
         if filled.shape[1] > 1:
-            assert stats.chi2_contingency(filled).pvalue > 0.01, action
+            found: Any = stats.chi2_contingency(filled)
+            assert found.pvalue > 0.01, action
 
 
 def test_every_action_is_looked_at():
