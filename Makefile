@@ -15,7 +15,7 @@ select  := --profile $(PROFILE) --agent $(AGENT)
 seeds   := $(if $(SEEDS),--seeds $(SEEDS))
 agents  := --agent paper/cartpole --agent desk/lunar_lander --agent desk/minatar --agent desk/breakout
 
-.PHONY: figures study report train-seeds analyses redraw test check format bench tiny clean
+.PHONY: figures study report fixed train-seeds analyses redraw test check format bench tiny clean
 
 figures: redraw
 
@@ -24,13 +24,17 @@ redraw: analyses
 	$(BIN)/python -m analyses.claims --profile $(PROFILE) >/dev/null
 	$(BIN)/python -m report --profile $(PROFILE)
 
-study: .venv/run
+study: fixed .venv/run
 	$(BIN)/python -m figures --profile study $(agents)
 
-report: .venv/run
+report: fixed .venv/run
 	$(BIN)/python -m analyses.claims --profile foreign >/dev/null
 	$(BIN)/python -m analyses.claims --profile study $(agents) >/dev/null
 	$(BIN)/python -m report --profile study $(agents) --out docs/report.html --results docs/results.md
+
+fixed:
+	@test "$(origin PROFILE) $(origin AGENT)" = "file file" || \
+	    { echo "make study and make report show the committed tables of all agents: PROFILE and AGENT are not theirs" >&2; exit 2; }
 
 analyses: train-seeds
 	$(BIN)/python -m analyses $(select) $(seeds) --device $(DEVICE)

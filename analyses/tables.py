@@ -81,7 +81,7 @@ def read(path: Path, wanted: Sequence[str] = ()) -> pd.DataFrame:
         raise TableError(f"{path} cannot be read as a table: {' '.join(str(error).split())}") from None
     head, digest, body = _parts(path, text)
     if hashlib.sha256((head + body).encode()).hexdigest() != digest:
-        raise TableError(f"{path} was cut or altered, its digest does not match: make it again")
+        raise TableError(f"{path} was cut or altered, its digest does not match: make it again{_by(path)}")
     try:
         provenance = dict(_entry(line) for line in head.splitlines())
         columns = {name: Column(*entry) for name, entry in provenance.pop("columns").items()}
@@ -94,6 +94,13 @@ def read(path: Path, wanted: Sequence[str] = ()) -> pd.DataFrame:
     table.attrs = {"source": str(path), "provenance": provenance, "columns": columns, "digest": digest}
     require(table, wanted)
     return table.loc[:, list(wanted)] if wanted else table
+
+
+def _by(path: Path) -> str:
+    """The command that makes a table, as far as its place tells."""
+    profile, agent = path.parent.parent.name, path.parent.name
+    table = path.stem.isidentifier() and path.stem not in {"claims", "contrasts"}  # not a unit of one
+    return "" if not table else f" (python -m analyses {path.stem} --profile {profile} --agent {agent})"
 
 
 def folder_of(given: str, *, profile: str, root: Path) -> Path:

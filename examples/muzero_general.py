@@ -177,7 +177,7 @@ def _agent(name: str, title: str, unit: float, **settings: Any) -> ProbedAgent:
     initial, recurrent, num_actions = functions(content["weights"], unit)
     models = {content["training_step"]: FunctionModel(initial, recurrent, num_actions=num_actions)}
     settings |= {"name": f"muzero_general_{name}", "title": f"{title} (muzero-general)", "models": models}
-    return ProbedAgent(simulations=50, horizon=10, **settings)
+    return ProbedAgent(profile="foreign", simulations=50, horizon=10, **settings)
 
 
 def cartpole() -> ProbedAgent:

@@ -20,4 +20,4 @@ def recurrent(states: np.ndarray, actions: np.ndarray):
 def load() -> ProbedAgent:
     """What it plays, and how it searches."""
     model = FunctionModel(initial, recurrent, num_actions=2)
-    return ProbedAgent(name="mine", title="Mine", environment="CartPole-v1", models={100_000: model}, discount=0.997)
+    return ProbedAgent(name="mine", title="Mine", environment="cartpole", models={100_000: model}, discount=0.997)

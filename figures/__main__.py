@@ -68,7 +68,7 @@ def read(name: str, *, profile: str, agents: Sequence[str], root: Path) -> dict[
             asked = given if given.endswith(".py") else path.parent.name
             which = (
                 "--agent MODULE:FUNCTION"
-                if profile == "foreign"
+                if profile in ("own", "foreign")
                 else f"--profile {path.parent.parent.name} --agent {asked}"
             )
             command = f"python -m analyses {name} {which}"

@@ -40,14 +40,21 @@ class ProbedAgent:
     """Rule of its search."""
     return_range: tuple[float, float] | None = None
     """Undiscounted returns of poor and of good play, see `agents.Agent`; by default a named agent's, else unknown."""
+    profile: str = "own"
+    """Folder of its tables and figures, beside those of the study's profiles."""
     repetitions: int = 5
     """Times that everything is measured where there is one model a step: of other starts, sequences and chances."""
     analyses: Mapping[str, Any] = field(default_factory=dict)
     """Settings that differ from an analysis' own, by its name, as in `agents.Profile`."""
 
     def __post_init__(self) -> None:
-        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", self.name):
-            raise ValueError(f"agent {self.name!r}: this cannot be a name")
+        for what, name in (("agent", self.name), ("profile", self.profile)):
+            if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", name):
+                raise ValueError(f"{what} {name!r}: this cannot be a name")
+        if not isinstance(self.models, Mapping):
+            raise ValueError(
+                f"agent {self.name}: models must be a dict, training step to model, not a {type(self.models).__name__}"
+            )
         if not self.models or not all(isinstance(step, int) and step >= 0 for step in self.models):
             raise ValueError(f"agent {self.name}: models must be given by training steps, 0 or above")
         for found in self.models.values():
@@ -89,7 +96,9 @@ class ProbedAgent:
             raise ValueError(f"agent {self.name}: environment must be an Environment, not a {type(env).__name__}")
         numbers = {model.num_actions for step in self.models for model in self.of_step(step)}
         if numbers != {env.num_actions}:
+            known = ", ".join(map(str, sorted(numbers)))
             raise ValueError(
-                f"agent {self.name}: its models know {sorted(numbers)} actions, {env.name} {env.num_actions}"
+                f"agent {self.name}: num_actions of its models is {known}, {env.name.removeprefix('replayed:')} has "
+                f"{env.num_actions} actions"
             )
         return env

@@ -17,7 +17,7 @@ from report.study import Study, read
 
 PROGRAM = "python -m report"
 MOST = 2_000_000  # bytes of the page; recordings that would not fit are left out
-FOREIGN = "foreign"
+STUDY, FOREIGN = "study", "foreign"  # the study's page also shows agents that others trained
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,12 +51,12 @@ class Arguments:
 
 def _report(given: Arguments) -> int:
     study = read(profile=given.profile, agents=given.agent, root=given.tables)
-    others = (given.tables / FOREIGN / "claims.csv").is_file() and given.profile != FOREIGN
+    others = (given.tables / FOREIGN / "claims.csv").is_file() and given.profile == STUDY
     foreign = read(profile=FOREIGN, agents=(), root=given.tables) if others else None
     recordings = _recordings(given, study)
     for claim in page.stale_comments(study):
         _say(f"left out: the comment on claim {claim} was written for other verdicts: see report/comments.py")
-    shown = page.contents(study, foreign=foreign, drawings=drawings.draw(study))
+    shown = page.contents(study, foreign=foreign, drawings=drawings.draw(study), undrawn=drawings.undrawn(study))
     fitting: dict[str, str] = {}
     text = page.render(shown, fitting)
     for agent, address in recordings.items():

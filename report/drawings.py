@@ -46,6 +46,16 @@ def draw(study: Study) -> list[Drawing]:
     ]
 
 
+def undrawn(study: Study) -> list[tuple[str, str]]:
+    """Figures that no agent has a table for: their questions, and the commands that make the tables."""
+    first = study.agents[0].place.rpartition("/")
+    return [
+        (_paragraph(module, 0), f"python -m analyses {name} --profile {first[0]} --agent {first[2]}")
+        for name, module in sorted(figures.modules().items(), key=_number)
+        if not any(name in agent.tables for agent in study.agents)
+    ]
+
+
 def _draw(name: str, module: ModuleType, study: Study) -> Drawing:
     further = {other: _tables(study, other, columns) for other, columns in getattr(module, "FURTHER", {}).items()}
     there = _tables(study, name, module.COLUMNS)

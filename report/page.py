@@ -21,26 +21,30 @@ HERE = Path(__file__).parent
 TREE = "search_tree"  # a figure with a section of its own
 
 
-def contents(study: Study, *, foreign: Study | None, drawings: Sequence[Drawing]) -> dict[str, Any]:
+def contents(
+    study: Study, *, foreign: Study | None, drawings: Sequence[Drawing], undrawn: Sequence[tuple[str, str]] = ()
+) -> dict[str, Any]:
     """What the page shows.
 
     Args:
         study: verdicts and tables.
         foreign: those of agents that others trained.
         drawings: the study's figures.
+        undrawn: questions of figures without tables, and the commands that make these.
     """
     sources = [*_sources(study), *(_sources(foreign) if foreign else ())]
     return dict(
         study=study,
         css=(HERE / "style.css").read_text(),
         grid=grid.cells(study),
-        sentences={name: claim.sentence for name, claim in CLAIMS.items()},
+        sentences={name: grid.titled(name) for name in CLAIMS},
         rule=[(verdict, SYMBOLS[verdict], grid.look(verdict), about) for verdict, about in grid.ABOUT.items()],
         margins=(ERROR_FACTOR, round(100 * RETURN_SHARE)),
         claims=list(_claims(study)),
         agents=[_agent(agent) for agent in study.agents],
         figures=[drawing for drawing in drawings if drawing.name != TREE],
         tree=next((drawing for drawing in drawings if drawing.name == TREE), None),
+        undrawn=undrawn,
         foreign=foreign,
         foreign_grid=grid.cells(foreign) if foreign else {},
         counts=_counts(study),

@@ -27,7 +27,7 @@ class Arguments:
     """Judges the paper's claims by agents' tables, and writes the verdicts beside them."""
 
     profile: str = "quick"
-    """Profile whose tables are read; that of agents trained elsewhere is foreign."""
+    """Profile whose tables are read; that of agents trained elsewhere is own."""
     agent: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
     """An agent to judge, again for each further one: its name, its file, or PROFILE/NAME for one of another profile; by
     default every agent with a table."""

@@ -24,6 +24,7 @@ class Claim:
         games: parts of the names of the agents that the claim is about; empty for all.
         caveat: what the contrast cannot tell.
         pending: what must be measured first; empty where the tables have it.
+        untrained: whether populations of untrained nets establish it as well: it takes no training.
     """
 
     sentence: str
@@ -35,6 +36,7 @@ class Claim:
     games: tuple[str, ...] = ()
     caveat: str = ""
     pending: str = ""
+    untrained: bool = False
 
     def smallest(self, return_range: tuple[float, float] | None) -> float:
         """Returns the smallest contrast that matters; NaN where equivalence is not tested."""
@@ -70,7 +72,7 @@ CLAIMS = {
         sentence="Errors grow with the horizon",
         contrast="log(error at h = K / error at h = 1); mean over checkpoints from 1 % of training on",
         table="own_policy", margin=ERRORS,
-        caveat="growth is not compounding: see the exponents among the descriptive quantities",
+        caveat="growth is not compounding: see the exponents among the descriptive quantities", untrained=True,
     ),
     "3": Claim(
         sentence="Errors shrink towards the end of training",
@@ -103,7 +105,7 @@ CLAIMS = {
     "8": Claim(
         sentence="Free search with the learned model falls well short of free search with the true model",
         contrast="return of the true - of the learned model, uniform prior; mean over 16 and more simulations",
-        table="planning", unit="return", margin=RETURNS,
+        table="planning", unit="return", margin=RETURNS, untrained=True,
     ),
     "9a": Claim(
         sentence="With the policy prior, planning with the learned model beats the prior alone",
@@ -115,12 +117,12 @@ CLAIMS = {
         sentence="It gains far less than planning with the true model",
         contrast="the gain of claim 9a with the true model - with the learned one",
         table="planning", unit="return", margin=RETURNS,
-        caveat="with the true model, the prior is read at real states as well",
+        caveat="with the true model, the prior is read at real states as well", untrained=True,
     ),
     "10a": Claim(
         sentence="The gap between policy and uniform prior is larger with the learned than with the true model",
         contrast="(policy - uniform prior) of the learned - of the true model; mean over 16 and more simulations",
-        table="planning", unit="return", margin=RETURNS,
+        table="planning", unit="return", margin=RETURNS, untrained=True,
     ),
     "10b": Claim(
         sentence="That gap does not close with more simulations",
@@ -132,6 +134,7 @@ CLAIMS = {
         contrast="total variation from the prior, uniform - policy prior; mean over 16 and more simulations",
         table="prior_effect", unit="TV",
         caveat="true by construction: the search minimises the divergence from its prior (Grill et al. 2020)",
+        untrained=True,
     ),
     "11b": Claim(
         sentence="And the errors of its trajectories are smaller",

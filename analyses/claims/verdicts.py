@@ -1,6 +1,7 @@
 """From contrasts to verdicts, by one rule for all claims and agents.
 
-    established    Holm's p < 0.05 over the agents of the claim, and the contrast has the claim's sign
+    established    Holm's p < 0.05 over the agents of the claim, the 95 % interval leaves 0 out, and the contrast has
+                   the claim's sign
     contradicted   the same, with the other sign
     equivalent     else, the 90 % interval lies within the smallest contrast that matters (two one-sided tests at 5 %)
     open           else
@@ -133,7 +134,8 @@ def of_claim(name: str, found: Mapping[str, Measured | str], heads: Mapping[str,
         if contrast.n > 1 and 2.0 ** (1 - contrast.n) >= stats.LEVEL:
             reason = f"{contrast.n} cannot establish anything: p is at least {2.0 ** (1 - contrast.n):g}"
         if agent in adjusted:
-            verdict = rule(contrast.effect * claim.sign, adjusted[agent], small=small)
+            sure = adjusted[agent] < stats.LEVEL and not contrast.low <= 0 <= contrast.high
+            verdict = rule(contrast.effect * claim.sign, sure=sure, small=small)
         elif contrast.n > 1:
             verdict, reason = OUTSIDE, "these agents play too badly to count"
         else:
@@ -145,9 +147,12 @@ def of_claim(name: str, found: Mapping[str, Measured | str], heads: Mapping[str,
     return made
 
 
-def rule(effect: float, p: float, *, small: bool) -> str:
-    """The verdict on an effect that the claim says to be above 0; `small`: its 90 % interval is within what matters."""
-    if p < stats.LEVEL:
+def rule(effect: float, *, sure: bool, small: bool) -> str:
+    """The verdict on an effect that the claim says to be above 0.
+
+    `sure`: p and interval tell it from 0; `small`: its 90 % interval is within what matters.
+    """
+    if sure:
         return ESTABLISHED if effect > 0 else CONTRADICTED
     return EQUIVALENT if small else OPEN
 

@@ -19,8 +19,6 @@ from muzero_probe.models.contract import Model, checked
 from muzero_probe.models.functions import Several
 from muzero_probe.probed import ProbedAgent
 
-PROFILE = "foreign"  # folder of tables, beside those of the study's profiles
-
 
 @cache
 def load(reference: str) -> ProbedAgent:
@@ -156,7 +154,7 @@ def find(reference: str, seeds: tuple[int, ...] | None) -> Probed:
     if trained > 1 and chosen[-1] >= trained:
         raise PopulationError(f"{reference}: seed {chosen[-1]} is not there, it has {trained} models a step")
     return Probed(
-        name=agent.name, title=agent.title, profile=PROFILE, seeds=chosen, steps=steps, repeats=repeats,
+        name=agent.name, title=agent.title, profile=agent.profile, seeds=chosen, steps=steps, repeats=repeats,
         reference=reference,
     )  # fmt: skip
 

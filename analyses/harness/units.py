@@ -54,8 +54,10 @@ def complete(units: Sequence[Unit], *, jobs: int, console: Console) -> None:
     parallel = joblib.Parallel(n_jobs=jobs, return_as="generator_unordered")
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task(f"{missing[0].name}", total=len(units), completed=len(units) - len(missing))
-        for _ in parallel(tasks):
+        for done, _ in enumerate(parallel(tasks), len(units) - len(missing) + 1):
             progress.advance(task)
+            if not console.is_terminal:
+                console.print(f"{missing[0].name}: {done} of {len(units)} units of work", highlight=False)
 
 
 def _measure(unit: Unit, path: Path, share: int | None) -> None:

@@ -79,7 +79,7 @@ DESK = replace(
         "reanalyse_fraction": 0.02,  # a search again costs as much as four positions of an update
     },
     seeds=4,
-    counts=False,  # they return 2.4; the gate is 10
+    counts=False,  # they return less than the gate of 10
     analyses=analyses(1_000, 15_000, prior_effect=5_000, states=16, episodes=5)
     | {
         "shard": 2,  # of four seeds: half for each of two cores

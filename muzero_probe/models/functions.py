@@ -1,5 +1,6 @@
 """Anybody's MuZero as a model: two functions, and several models side by side."""
 
+import traceback
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -60,7 +61,14 @@ class FunctionModel(Model):
         return True
 
     def _called(self, name: str, function: Callable[..., Any], count: int, *inputs: Any) -> tuple[Any, ...]:
-        found = function(*inputs)
+        try:
+            found = function(*inputs)
+        except Exception as error:
+            at = traceback.extract_tb(error.__traceback__)[-1]
+            said = f"{type(error).__name__}: {' '.join(str(error).split()) or 'no message'}"
+            raise ModelError(
+                f"{type(self).__name__}: {name} failed at {at.filename}, line {at.lineno}: {said}"
+            ) from error
         if not isinstance(found, tuple) or len(found) != count:
             came = f"{len(found)} of them" if isinstance(found, tuple) else f"a {type(found).__name__}"
             raise ModelError(f"{type(self).__name__}: {name} must return a tuple of {count}, not {came}")
