@@ -113,6 +113,8 @@ def weighted(shares: Any, weights: Any) -> Any:
     """
     there = weights[weights > 0]
     shares = shares[there.index]
+    if there.empty:
+        return shares
     ratio = (there * shares).sum() / there.sum()
     return ratio + there * (shares - ratio) / there.mean()
 

@@ -9,16 +9,13 @@ from report import words
 from report.study import Agent, Study
 
 ABOUT = {
-    verdicts.ESTABLISHED: "p by Holm below 0.05, the 95 % interval leaves no difference out, and the effect has the claim's sign",
+    verdicts.ESTABLISHED: "p by Holm below 0.05, the 95 % interval leaves 0 out, and the effect has the claim's sign",
     verdicts.CONTRADICTED: "the same, and the effect has the other sign",
     verdicts.EQUIVALENT: "else, the 90 % interval lies within what matters",
     verdicts.OPEN: "else: these seeds cannot tell",
     verdicts.NOT_MEASURED: "no such measurement, or one seed, or a claim about another game",
     verdicts.OUTSIDE: "these agents play too badly to count",
 }
-
-
-UNTRAINED = " †"  # behind claims that untrained nets establish as well
 
 
 class Cell(NamedTuple):
@@ -64,13 +61,8 @@ def markdown(study: Study) -> str:
         _line(*["---"] * (len(study.agents) + 1)),
     ]
     for claim, row in cells(study).items():
-        lines.append(_line(f"{claim}. {titled(claim)}", *map(word, row)))
+        lines.append(_line(f"{claim}. {CLAIMS[claim].marked}", *map(word, row)))
     return "\n".join(lines) + "\n"
-
-
-def titled(claim: str) -> str:
-    """A claim's sentence, marked where untrained nets establish it as well."""
-    return CLAIMS[claim].sentence + UNTRAINED * CLAIMS[claim].untrained
 
 
 def word(c: Cell) -> str:

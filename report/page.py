@@ -37,7 +37,7 @@ def contents(
         study=study,
         css=(HERE / "style.css").read_text(),
         grid=grid.cells(study),
-        sentences={name: grid.titled(name) for name in CLAIMS},
+        sentences={name: claim.marked for name, claim in CLAIMS.items()},
         rule=[(verdict, SYMBOLS[verdict], grid.look(verdict), about) for verdict, about in grid.ABOUT.items()],
         margins=(ERROR_FACTOR, round(100 * RETURN_SHARE)),
         claims=list(_claims(study)),

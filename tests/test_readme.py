@@ -41,15 +41,18 @@ def test_the_agent_of_one_s_own(tmp_path: Path):
     assert "python -m analyses --agent examples/own_agent.py:load" in README
     places = ["--own-policy.samples", "16", "--tables", str(tmp_path), "--units", str(tmp_path / "units")]
     subprocess.run([sys.executable, "-m", "analyses", *words.split(), *places], cwd=ROOT, check=True)
-    found: Any = tables.read(tmp_path / "foreign" / "mine" / "own_policy.csv")
+    found: Any = tables.read(tmp_path / "own" / "mine" / "own_policy.csv")
     # no Cart Pole episode is over after one step, and whoever expects 1 for ever errs by the steps behind the end
     assert set(found.loc[found["horizon"] == 1, "error"]) == {0.0}
     assert found["error"].max() > 0
 
 
-@pytest.mark.parametrize("link", sorted(set(re.findall(r"\]\((?!http)([^)#]+)\)", README))))
-def test_links_lead_somewhere(link: str):
-    assert (ROOT / link).exists()
+@pytest.mark.parametrize(
+    "page", [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))], ids=lambda path: path.name
+)
+def test_links_lead_somewhere(page: Path):
+    links = set(re.findall(r"\]\((?!http)([^)#]+)(?:#[^)]*)?\)", page.read_text()))
+    assert [link for link in sorted(links) if not (page.parent / link).exists()] == []
 
 
 @pytest.mark.parametrize("target", sorted(set(re.findall(r"`make ([a-z-]+)", README))))

@@ -65,7 +65,7 @@ def show(judged: Sequence[verdicts.Verdict], agents: Mapping[str, str]) -> str:
     lines = ["| claim | " + " | ".join(titles) + " |", "|---|" + "---|" * len(agents)]
     for name, claim in CLAIMS.items():
         cells = {v.agent: cell(v) for v in judged if v.claim == name}
-        lines.append(f"| {name}. {claim.sentence} | " + " | ".join(cells[agent] for agent in agents) + " |")
+        lines.append(f"| {name}. {claim.marked} | " + " | ".join(cells[agent] for agent in agents) + " |")
     return "\n".join(lines)
 
 

@@ -38,6 +38,11 @@ class Claim:
     pending: str = ""
     untrained: bool = False
 
+    @property
+    def marked(self) -> str:
+        """The sentence, with a dagger where untrained nets establish it as well."""
+        return self.sentence + " †" * self.untrained
+
     def smallest(self, return_range: tuple[float, float] | None) -> float:
         """Returns the smallest contrast that matters; NaN where equivalence is not tested."""
         if self.margin == ERRORS:

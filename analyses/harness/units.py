@@ -6,6 +6,7 @@ with the units that lack; a changed setting makes only the units that it touches
 
 import hashlib
 import json
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,8 @@ from rich.console import Console
 from rich.progress import Progress
 
 from muzero_probe import threads
+
+LINE_SECONDS = 30.0  # least time between two lines in a log file
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,12 +55,14 @@ def complete(units: Sequence[Unit], *, jobs: int, console: Console) -> None:
     tasks = (joblib.delayed(_measure)(unit, unit.path, share if jobs > 1 else None) for unit in missing)
     # with one job everything runs here, on the whole pool
     parallel = joblib.Parallel(n_jobs=jobs, return_as="generator_unordered")
+    said = time.monotonic()
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task(f"{missing[0].name}", total=len(units), completed=len(units) - len(missing))
         for done, _ in enumerate(parallel(tasks), len(units) - len(missing) + 1):
             progress.advance(task)
-            if not console.is_terminal:
-                console.print(f"{missing[0].name}: {done} of {len(units)} units of work", highlight=False)
+            if not console.is_terminal and time.monotonic() - said > LINE_SECONDS:
+                console.print(f"{missing[0].name}: {done} of {len(units)} units of work are done", highlight=False)
+                said = time.monotonic()
 
 
 def _measure(unit: Unit, path: Path, share: int | None) -> None:

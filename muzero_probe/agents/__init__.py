@@ -50,7 +50,8 @@ def load(reference: str) -> Agent:
     agent = getattr(module, "AGENT", None)
     if not isinstance(agent, Agent):
         found = "nothing" if agent is None else f"a {type(agent).__name__}"
-        raise ValueError(f"{reference}: AGENT must be an Agent of muzero_probe.agents, found {found}")
+        what = f"found {found}; an agent trained elsewhere is FILE:FUNCTION"
+        raise ValueError(f"{reference}: AGENT must be an Agent of muzero_probe.agents, {what}")
     name = name_of(reference)
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", name):
         raise ValueError(f"{reference}: {name!r} cannot be the name of an agent, which is that of its file")

@@ -174,7 +174,9 @@ def test_every_byte_counts(path: Path, tmp_path: Path):
         refusal(other)
     for place in (data.index(b"0.333333"), data.index(b"planning"), data.index(b"0,true")):
         other.write_bytes(data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :])
-        assert refusal(other) == f"{other} was cut or altered, its digest does not match: make it again"
+        assert refusal(other).startswith(
+            f"{other} was cut or altered, its digest does not match: make it again (python -m "
+        )
 
 
 def test_every_cut_shows(path: Path, tmp_path: Path):
@@ -184,9 +186,13 @@ def test_every_cut_shows(path: Path, tmp_path: Path):
         other.write_bytes(data[:length])
         refusal(other)
     other.write_bytes(data[: data.index(b"1,NA")])  # between two rows
-    assert refusal(other) == f"{other} was cut or altered, its digest does not match: make it again"
+    assert refusal(other).startswith(
+        f"{other} was cut or altered, its digest does not match: make it again (python -m "
+    )
     other.write_bytes(data + b"8,learned,1\n")
-    assert refusal(other) == f"{other} was cut or altered, its digest does not match: make it again"
+    assert refusal(other).startswith(
+        f"{other} was cut or altered, its digest does not match: make it again (python -m "
+    )
 
 
 @pytest.mark.parametrize(

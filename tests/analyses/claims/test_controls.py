@@ -40,7 +40,7 @@ def test_random_signs_establish_nothing(study: Mapping[str, Any], claim: str) ->
         drawn = {agent: x * random.choice([-1, 1], x.size) for agent, x in primary.items()}
         p = [stats.sign_flip(x) for x in drawn.values()]
         found = {
-            agent: rule(x.mean(), adjusted, small=False)
+            agent: rule(x.mean(), sure=adjusted < stats.LEVEL, small=False)
             for (agent, x), adjusted in zip(drawn.items(), stats.holm(p), strict=True)
         }
         anyone += any(verdict != "open" for verdict in found.values())
@@ -104,7 +104,7 @@ def control(folder: Path, reference: str, *names: str) -> dict[str, Any]:
     """The tables of a control, and its verdicts by claim."""
     words = [*names, "--agent", reference, "--jobs", "1", "--tables", str(folder), "--units", str(folder / "units")]
     assert analyses.main(words) == 0
-    found = claims.read(profile="foreign", agents=(), root=folder)
+    found = claims.read(profile="own", agents=(), root=folder)
     (tables,) = found.values()
     return {"tables": tables, **{v.claim: v for v in judge(found)}}
 

@@ -18,7 +18,7 @@ from tests.analyses.harness import adapters
 from tests.analyses.studies import NAMES, run, table
 
 ROOT = Path(__file__).parents[3]
-OF = "foreign/walker"
+OF = "own/walker"
 ONE = [name for name in NAMES if name != "cross_checkpoint"]
 
 
@@ -62,7 +62,7 @@ def test_one_checkpoint_leaves_out_what_compares_several(tmp_path: Path, capsys:
     reference = adapters.treadmill(tmp_path / "a_walker.py", "{300: model(0.5)}")
     assert measured(tmp_path, reference, "returns", "cross_checkpoint") == 0
     said = capsys.readouterr()
-    assert said.out == f"{tmp_path}/tables/foreign/walker/returns.csv\n"
+    assert said.out == f"{tmp_path}/tables/own/walker/returns.csv\n"
     assert said.err == ("python -m analyses: left out: cross_checkpoint compares checkpoints, and walker has one\n")
 
 
@@ -70,7 +70,7 @@ def test_one_checkpoint_answers_all_other_questions(alone: Path):
     assert {path.stem for path in (alone / "tables" / OF).iterdir()} == set(ONE)
     for name in ONE:
         found = answers(alone, name)
-        assert set(found["agent"]) == {"walker"} and set(found["profile"]) == {"foreign"}
+        assert set(found["agent"]) == {"walker"} and set(found["profile"]) == {"own"}
         assert set(found["step"]) == {300}
         assert sorted(set(found["seed"])) == [0, 1, 2, 3, 4] and set(found["repeats"]) == {"repetition"}
         made = found.attrs["provenance"]
@@ -103,27 +103,27 @@ def test_the_number_of_repetitions(tmp_path: Path):
 
 
 def test_figures_say_how_often_a_measurement_was_repeated(alone: Path, tmp_path: Path):
-    places = ["--profile", "foreign", "--tables", str(alone / "tables"), "--out", str(tmp_path)]
+    places = ["--profile", "own", "--tables", str(alone / "tables"), "--out", str(tmp_path)]
     assert figures.main([*ONE, *places]) == 0
-    assert {path.name for path in (tmp_path / "foreign").iterdir()} == {
+    assert {path.name for path in (tmp_path / "own").iterdir()} == {
         f"{name}.{suffix}" for name in ONE for suffix in ("png", "pdf")
     }
     for name in ONE:
-        tables = figures.read(name, profile="foreign", agents=(), root=alone / "tables")
+        tables = figures.read(name, profile="own", agents=(), root=alone / "tables")
         titles = "\n".join(axes.get_title() for axes in figures.modules()[name].draw(tables).axes)
         told = "repetition 0" if name == "search_tree" else "n = 5 repetitions"
         assert "A walker" in titles and told in titles and "seed" not in titles
 
 
 def test_claims_of_one_checkpoint(alone: Path, capsys: pytest.CaptureFixture[str]):
-    assert claims.main(["--profile", "foreign", "--agent", "walker", "--tables", str(alone / "tables")]) == 0
+    assert claims.main(["--profile", "own", "--agent", "walker", "--tables", str(alone / "tables")]) == 0
     said = capsys.readouterr()
     assert said.err.splitlines() == [
         "python -m analyses.claims: left out: walker has no table cross_checkpoint",
-        str(alone / "tables" / "foreign" / "claims.csv"),
+        str(alone / "tables" / "own" / "claims.csv"),
     ]
     assert "| 6. A model is most accurate for the policy of its own checkpoint | – not measured |" in said.out
-    judged: Any = read(alone / "tables" / "foreign" / "claims.csv")
+    judged: Any = read(alone / "tables" / "own" / "claims.csv")
     judged = judged[judged["role"] == "primary"].set_index("claim")
     # errors of 0.5, 0.75 and 0.875: every repetition grows alike, and five cannot establish it
     assert judged.loc["2b", "effect"] == pytest.approx(np.log(1.75), rel=1e-4)
