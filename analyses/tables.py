@@ -67,8 +67,11 @@ def write(
     replace(path, f"{lines}# {DIGEST}: {json.dumps(digest)}\n{body}".encode())
 
 
-def read(path: Path, wanted: Sequence[str] = ()) -> pd.DataFrame:
+def read(path: Path, wanted: Sequence[str] = (), *, every_rule: bool = False) -> pd.DataFrame:
     """Reads a table, or the wanted columns of one; `attrs` has its "source", "provenance" and "digest".
+
+    Where a table was measured with several rules of the search, only rows of the agent's own are read, and of what
+    does not search, unless all are asked for.
 
     Raises:
         TableError: if it is missing, cut, altered, no table, or lacks a column or rows.
@@ -91,6 +94,9 @@ def read(path: Path, wanted: Sequence[str] = ()) -> pd.DataFrame:
         table = pd.read_csv(io.StringIO(body), dtype=kinds, keep_default_na=False, na_values=gaps)
     except (ValueError, KeyError, TypeError) as error:
         raise TableError(f"{path} is no table of this study: {' '.join(str(error).split())}") from None
+    own: Any = provenance.get("rule")
+    if own and "rule" in table and not every_rule:
+        table = pd.DataFrame(table[table["rule"].isin([own, "no search"])]).reset_index(drop=True)
     table.attrs = {"source": str(path), "provenance": provenance, "columns": columns, "digest": digest}
     require(table, wanted)
     return table.loc[:, list(wanted)] if wanted else table

@@ -1,6 +1,7 @@
 """What an analysis sees of agents: some seeds at one training step, their environment, models and policies."""
 
-from collections.abc import Callable, Iterator, Mapping
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
@@ -44,6 +45,11 @@ class Agents:
     def model(self, row_seeds: np.ndarray) -> Model:
         """Returns the models of rows, given by index into `seeds`, ascending."""
         return self.models(row_seeds)
+
+    def searches(self, rules: Sequence[str]) -> list[SearchConfig]:
+        """Returns how they search, and the same by the other ones of the rules."""
+        others = [rule for rule in rules if rule != self.search.rule]
+        return [self.search, *(dataclasses.replace(self.search, rule=rule) for rule in others)]
 
     def each(self, row_seeds: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
         """Yields every seed and which rows are its own, [B] bool."""

@@ -99,6 +99,7 @@ class Checkpoints(Population):
             "actions": self.env.num_actions,
             "return_range": self.agent.return_range,
             "counts": self.agent.profile(self.profile).counts,
+            "rule": self.config.search.rule,
         }
 
     def __getstate__(self) -> dict[str, Any]:

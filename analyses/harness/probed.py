@@ -132,6 +132,7 @@ class Probed(Population):
             "actions": _environment(self.reference).num_actions,
             "return_range": agent.return_range or (known.return_range if known else None),
             "counts": True,
+            "rule": agent.rule,
         }
 
 

@@ -6,6 +6,9 @@ stays small against the effects. An agent's file holds what differs.
 """
 
 from dataclasses import dataclass
+from typing import get_args
+
+from muzero_probe.config import Rule
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,3 +55,14 @@ def check_ascending(name: str, values: tuple[int, ...], *, least: int, empty: bo
         return
     if not values or values[0] < least or list(values) != sorted(set(values)):
         raise ValueError(f"{name} is {values}: one or more values are needed, ascending, none below {least}")
+
+
+def check_rules(name: str, rules: tuple[str, ...]) -> None:
+    """Refuses what is no rule of the search.
+
+    Raises:
+        ValueError: in one line.
+    """
+    unknown = [rule for rule in rules if rule not in get_args(Rule)]
+    if unknown:
+        raise ValueError(f"{name} has {', '.join(unknown)}, there are {', '.join(get_args(Rule))}")

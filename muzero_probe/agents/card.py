@@ -1,14 +1,18 @@
 """What makes an agent: its environment and, by profile, nets, search, training, population and analyses' settings."""
 
 import dataclasses
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+
+import torch
 
 from muzero_probe.config import Config, SearchConfig, TrainingConfig
 from muzero_probe.envs.base import Environment
 from muzero_probe.envs.replayed import Replayed
 from muzero_probe.nets.build import build
+from muzero_probe.nets.categorical import Support, unscale
 from muzero_probe.nets.loss import Nets
 
 # of a profile of seconds, in which every part runs and nothing is learned
@@ -111,6 +115,26 @@ class Agent:
         if not isinstance(made, Environment):
             raise ValueError(f"agent {self.name}: environment must make an Environment, not a {type(made).__name__}")
         return made
+
+    def check_support(self, support: Support, env: Environment, discount: float) -> None:
+        """Refuses atoms of the value that cannot hold what is known of returns: larger ones would be cut.
+
+        Where every step earns the same, that is the sum over all steps, or over a time limit's where nothing discounts
+        it; elsewhere the undiscounted returns of `return_range`.
+
+        Raises:
+            ValueError: in one line.
+        """
+        needed = self.return_range or (0.0, 0.0)
+        if env.alive_reward is not None:
+            steps = 1 / (1 - discount) if discount < 1 else env.time_limit or math.inf
+            needed = (0.0, env.alive_reward * steps)
+        low, high = unscale(torch.tensor([support.low, support.high], dtype=torch.float64)).tolist()
+        if min(needed) < low or max(needed) > high:
+            raise ValueError(
+                f"with search.discount {discount:g} values of {env.name} reach from {min(*needed, 0.0):.4g} to "
+                f"{max(needed):.4g}, but nets.value_low and value_high hold {low:.4g} to {high:.4g}"
+            )
 
     def __reduce__(self) -> tuple[Callable[[str], "Agent"], tuple[str]]:
         """Another process loads the agent by its reference: functions of a user's file have no name there."""

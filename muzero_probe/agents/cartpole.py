@@ -50,7 +50,7 @@ QUICK = replace(
         "sequences": {"states": 20, "length": 8, "steps": (500, 2_000, 10_000)},
         "cross_checkpoint": {"states": 6},
         "prior_effect": {"states": 20, "step": 2_000, "horizon": 16},
-        "planning": {"episodes": 3, "steps": (500, 2_000, 10_000), "horizon": 16},
+        "planning": {"episodes": 3, "steps": (500, 2_000, 10_000), "horizon": 16, "rules": ()},
     },
 )
 

@@ -78,7 +78,7 @@ QUICK = replace(
         "sequences": {"states": 15, "length": 4, "steps": (1_000, 5_000, 15_000)},
         "cross_checkpoint": {"states": 4, "samples": 32},
         "prior_effect": {"states": 15, "step": 5_000, "horizon": 128},
-        "planning": {"episodes": 1, "steps": (15_000,), "horizon": 128, "budgets": (4, 16, 64)},
+        "planning": {"episodes": 1, "steps": (15_000,), "horizon": 128, "budgets": (4, 16, 64), "rules": ()},
     },
 )
 

@@ -61,7 +61,7 @@ QUICK = replace(
         "sequences": {"states": 15, "length": 5, "steps": (1_000, 8_000)},
         "cross_checkpoint": {"states": 5},
         "prior_effect": {"states": 15, "step": 2_000, "horizon": 32},
-        "planning": {"episodes": 1, "steps": (1_000, 8_000), "horizon": 32},
+        "planning": {"episodes": 1, "steps": (1_000, 8_000), "horizon": 32, "rules": ()},
     },
 )
 

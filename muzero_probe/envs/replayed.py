@@ -19,6 +19,8 @@ from muzero_probe.envs import drawing
 from muzero_probe.envs.base import Environment, StepResult, object_array
 
 PROOF_STEPS = 20  # of an episode that shows whether an environment repeats itself
+WITNESS_EVERY = 13  # steps: what one of so many showed is held against later replays; a prime, no number of rows
+WITNESSES = 256  # that are kept, the latest
 
 
 @dataclass(frozen=True)
@@ -41,17 +43,25 @@ class Replayed(Environment):
     simulator and reported as `time_limit`. One simulator stands behind all rows: threads take turns.
     """
 
-    def __init__(self, gym_id: str, *, build: Callable[[], gymnasium.Env[Any, Any]] | None = None) -> None:
+    def __init__(
+        self,
+        gym_id: str,
+        *,
+        build: Callable[[], gymnasium.Env[Any, Any]] | None = None,
+        time_limit: int | None = None,
+    ) -> None:
         """Builds the simulator.
 
         Args:
             gym_id: the registered environment, such as `"CartPole-v1"`.
             build: builds the simulator in place of `gymnasium.make(gym_id)`, without a time limit;
                 `gym_id` then only names it.
+            time_limit: steps after which an episode is truncated; None for the registered number.
 
         Raises:
             ValueError: if there is no such environment, if its actions are not discrete, if its
-                observations are not one array, or if it does not reproduce itself from a seed.
+                observations are not one array, or if it does not reproduce itself from a seed. The last is looked
+                at again while it is used: any method may find it.
         """
         self.name = f"replayed:{gym_id}"
         if build is None:
@@ -71,12 +81,16 @@ class Replayed(Environment):
             raise self._error("it is registered as nondeterministic, a replay needs determinism")
         self.num_actions = int(simulator.action_space.n)
         self.observation_shape = simulator.observation_space.shape
-        self.time_limit = None if spec is None else spec.max_episode_steps
+        if time_limit is not None and time_limit < 1:
+            raise self._error(f"time_limit is {time_limit}, at least 1 is needed")
+        self.time_limit = time_limit or (None if spec is None else spec.max_episode_steps)
         self._first_action = int(simulator.action_space.start)
         self._simulator = simulator
         self._gym_id = None if build else gym_id
         self._screen: Replayed | None = None  # the same task, whose simulator draws
         self._turn = threading.RLock()
+        self._witnessed: dict[Prefix, tuple[np.ndarray, bool]] = {}
+        self._steps = 0
         self._prove()
 
     def reset(self, seeds: ArrayLike) -> tuple[np.ndarray, NDArray[np.float32]]:
@@ -106,6 +120,7 @@ class Replayed(Environment):
                 if not terminated[b]:
                     successors[b] = Prefix(state.seed, (*state.actions, action))
                     observations[b], rewards[b], terminated[b] = self._act(action)
+                    self._witness(successors[b], observations[b], terminated[b])
         return StepResult(successors, observations, rewards, terminated)
 
     def rollout(self, states: np.ndarray, plans: ArrayLike) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
@@ -189,7 +204,22 @@ class Replayed(Environment):
                 if terminated:
                     break
                 observation, _, terminated = self._act(action)
+            if (seen := self._witnessed.get(state)) is not None:
+                shown = np.asarray(observation, np.float32)
+                if not np.array_equal(shown, seen[0], equal_nan=True) or terminated != seen[1]:
+                    raise self._error(
+                        f"it does not repeat itself, which a replay needs: seed {state.seed} and the same "
+                        f"{len(state.actions)} actions led elsewhere later on"
+                    )
             return observation, terminated
+
+    def _witness(self, state: Prefix, observation: np.ndarray, terminated: bool) -> None:
+        """Keeps now and then what a step showed."""
+        self._steps += 1
+        if self._steps % WITNESS_EVERY == 0:
+            if len(self._witnessed) >= WITNESSES:
+                del self._witnessed[next(iter(self._witnessed))]
+            self._witnessed[state] = observation.copy(), bool(terminated)
 
     def _act(self, action: int) -> tuple[Any, float, bool]:
         observation, reward, terminated, truncated, _ = self._simulator.step(self._first_action + action)

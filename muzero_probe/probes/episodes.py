@@ -8,6 +8,8 @@ import numpy as np
 from muzero_probe.envs.base import Environment
 from muzero_probe.randomness import stream
 
+MOST_STEPS = 100_000  # of an episode without a time limit
+
 # (rows [n] still playing, states [n, ...], observations [n, *obs], time) -> actions [n]
 Act = Callable[[np.ndarray, np.ndarray, np.ndarray, int], np.ndarray]
 
@@ -34,6 +36,9 @@ def play(env: Environment, starts: np.ndarray, act: Act, *, keep_states: bool = 
         starts: [B] environment seeds.
         act: the policy; sees only episodes that still run.
         keep_states: return the visited states.
+
+    Raises:
+        ValueError: if an episode of an environment without a time limit does not end.
     """
     env = env.evaluation
     states, observations = env.reset(starts)
@@ -52,6 +57,8 @@ def play(env: Environment, starts: np.ndarray, act: Act, *, keep_states: bool = 
         returns[rows] += step.rewards
         lengths[rows] = time
         running = ~step.terminated & (env.time_limit is None or time < env.time_limit)
+        if env.time_limit is None and time >= MOST_STEPS and running.any():
+            raise ValueError(f"{env.name} has no time limit, and an episode goes on after {MOST_STEPS:,} steps")
         rows, states, observations = rows[running], step.states[running], step.observations[running]
     if not keep_states:
         return Episodes(returns, lengths, None, None)

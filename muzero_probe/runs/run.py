@@ -158,6 +158,7 @@ def train(
 
         env = run.agent.make(run.config.environment)
         nets = run.agent.build(run.config.nets, env)
+        run.agent.check_support(nets.value_support, env, run.config.search.discount)
         trainer = Trainer(run.config, env, list(seeds), nets=nets, device=run.device)
         earlier, starts = 0.0, 1
         if state:

@@ -8,6 +8,7 @@ import pytest
 
 from muzero_probe import agents
 from muzero_probe.agents import SMOKE, Agent, replace
+from muzero_probe.nets.categorical import Support
 from tests.reference import support as reference
 
 EVERY = [(name, profile) for name in agents.names() for profile in agents.load(name).profiles]
@@ -109,3 +110,23 @@ def test_an_agent_cannot_be_changed():
     assert isinstance(agent, Agent)
     with pytest.raises(dataclasses.FrozenInstanceError):
         agent.title = "Cart"  # pyright: ignore[reportAttributeAccessIssue]
+
+
+@pytest.mark.parametrize("name", agents.names())
+def test_supports_hold_what_the_discount_allows(name: str):
+    agent = agents.load(name)
+    for profile in agent.profiles:
+        config = agent.config(profile)
+        env = agent.make(config.environment)
+        support = agent.build(config.nets, env).value_support
+        agent.check_support(support, env, config.search.discount)
+        with pytest.raises(ValueError, match=r"values of .* reach from .*, but nets\.value_low and value_high hold"):
+            agent.check_support(Support(low=-1, high=1), env, config.search.discount)
+
+
+@pytest.mark.parametrize(("discount", "reach"), [(1.0, "500"), (0.9999, "1e\\+04")])
+def test_values_beyond_the_support_are_no_cart_pole(discount: float, reach: str):
+    """1 a step for ever is worth 1 / (1 - gamma), and 500 with a time limit alone; atoms up to 20 hold 422."""
+    agent = agents.load("cartpole")
+    with pytest.raises(ValueError, match=f"reach from 0 to {reach}, but .* hold 0 to 422"):
+        agent.check_support(Support(low=0, high=20), agent.make({}), discount)

@@ -4,7 +4,6 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 from rich.console import Console
 
 from analyses import tables
@@ -38,8 +37,8 @@ def path_of(folder: Path, name: str, *, of: str = "smoke/cartpole") -> Path:
     return folder / "tables" / of / f"{name}.csv"
 
 
-def table(folder: Path, name: str, *, of: str = "smoke/cartpole") -> pd.DataFrame:
-    return tables.read(path_of(folder, name, of=of))
+def table(folder: Path, name: str, *, of: str = "smoke/cartpole", every_rule: bool = False) -> Any:
+    return tables.read(path_of(folder, name, of=of), every_rule=every_rule)
 
 
 def changed(settings: Any, section: str, **changes: Any) -> Any:

@@ -23,8 +23,8 @@ COLUMNS = {
     "own_policy": (["seed", "step", "horizon"], ERRORS),
     "sequences": (["seed", "step", "rank"], ["probability", "error"]),
     "cross_checkpoint": (["seed", "step", "policy_step", "horizon"], ERRORS),
-    "prior_effect": (["seed", "step", "prior", "simulations"], ["error", "path_error", "tv", "kl"]),
-    "planning": (["seed", "step", "model", "prior", "simulations"], ["return_mean", "episodes"]),
+    "prior_effect": (["seed", "step", "rule", "prior", "simulations"], ["error", "path_error", "tv", "kl"]),
+    "planning": (["seed", "step", "model", "rule", "prior", "simulations"], ["return_mean", "episodes"]),
     "search_tree": (
         ["seed", "step", "state", "node"],
         [
@@ -47,7 +47,7 @@ COLUMNS = {
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_table_has_a_row_per_seed_and_setting(done: Path, tiny: Checkpoints, name: str):
-    found = table(done, name)
+    found = table(done, name, every_rule=True)
     keys, values = COLUMNS[name]
     assert list(found.columns) == ["agent", "profile", "seed", "repeats", "step", *keys[2:], *values]
     assert found.attrs["columns"] == {**COMMON, **questions()[name].COLUMNS}
@@ -56,6 +56,7 @@ def test_a_table_has_a_row_per_seed_and_setting(done: Path, tiny: Checkpoints, n
         "horizon": [1, 2, 3, 4] if name == "own_policy" else [K],
         "policy_step": STEPS,
         "rank": list(range(1, 9)),
+        "rule": ["efficientzero", "muzero"],
         "prior": ["policy", "uniform"],
         "simulations": [3, 9] if name == "planning" else [2, 4],
         "model": ["learned", "real"],
@@ -66,7 +67,7 @@ def test_a_table_has_a_row_per_seed_and_setting(done: Path, tiny: Checkpoints, n
     }
     wanted = set(itertools.product(*(levels[key] for key in keys)))
     if name == "planning":
-        wanted |= {(seed, step, "no search", "policy", 0) for seed in SEEDS for step in (0, 60)}
+        wanted |= {(seed, step, "no search", "no search", "policy", 0) for seed in SEEDS for step in (0, 60)}
     rows = [tuple(row) for row in found[keys].itertuples(index=False)]
     assert len(rows) == len(wanted) and set(rows) == wanted
     assert rows == sorted(rows)
@@ -109,4 +110,5 @@ def test_provenance(done: Path, tiny: Checkpoints, settings: Any, name: str):
         "actions": 2,
         "return_range": [20, 500],
         "counts": True,
+        "rule": "muzero",
     }

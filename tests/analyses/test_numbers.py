@@ -28,6 +28,8 @@ from tests.doubles import OneAtATime, OneLatent, OneState
 from tests.reference import search as reference_search
 from tests.reference import value_error as reference
 
+RULES: tuple[Any, ...] = ("muzero", "efficientzero")
+
 
 def policy_at(agents: Agents, index: int) -> Callable[[Any], list[float]]:
     """Eq 2 of one agent, a recursive search for every state."""
@@ -69,6 +71,13 @@ def enumerated(
         )
         for state in bank
     ]  # fmt: skip
+
+
+def test_readers_see_the_agent_s_own_rule(done: Path):
+    """Of what was measured with several; what does not search belongs to every rule."""
+    for name, kept in (("prior_effect", {"muzero"}), ("planning", {"muzero", "no search"})):
+        assert set(table(done, name)["rule"]) == kept
+        assert set(table(done, name, every_rule=True)["rule"]) == kept | {"efficientzero"}
 
 
 def one_row(found: Any, **setting: Any) -> Any:
@@ -130,16 +139,16 @@ def test_prior_effect_is_measured_at_the_bank_s_states(done: Path, tiny: Checkpo
     for seed in SEEDS:
         agents = tiny.agents((seed,), 20, "cpu")
         states, row_seeds = bank_of(tiny, done, settings, seed=seed, step=20, states=2)
-        for prior in ("policy", "uniform"):
-            for budget in (2, 4):
-                effect = prior_effect(
-                    agents.env, agents.model(row_seeds), states,
-                    dataclasses.replace(tiny.config.search, simulations=budget), prior=prior, horizon=5,
-                    budgets=[budget], keys=row_keys(seed, "prior effect", 2, 20),
-                )  # fmt: skip
-                row = one_row(table(done, "prior_effect"), seed=seed, prior=prior, simulations=budget)
-                for column, values in effect._asdict().items():
-                    assert row[column] == pytest.approx(values.mean(), rel=2e-5, abs=1e-5), column
+        every = table(done, "prior_effect", every_rule=True)
+        for rule, prior, budget in itertools.product(RULES, ("policy", "uniform"), (2, 4)):
+            effect = prior_effect(
+                agents.env, agents.model(row_seeds), states,
+                dataclasses.replace(tiny.config.search, simulations=budget, rule=rule), prior=prior, horizon=5,
+                budgets=[budget], keys=row_keys(seed, "prior effect", 2, 20),
+            )  # fmt: skip
+            row = one_row(every, seed=seed, rule=rule, prior=prior, simulations=budget)
+            for column, values in effect._asdict().items():
+                assert row[column] == pytest.approx(values.mean(), rel=2e-5, abs=1e-5), column
 
 
 @pytest.mark.parametrize("candidates", [1, 4])
@@ -182,17 +191,16 @@ def test_returns_are_means_over_episodes(done: Path, tiny: Checkpoints):
 
 
 def test_planning_is_played_by_the_planner_that_the_row_names(done: Path, tiny: Checkpoints):
-    found = table(done, "planning")
+    found = table(done, "planning", every_rule=True)
     agents = tiny.agents((1,), 60, "cpu")
     starts, keys = reset_seeds(1, "planning starts", 2), row_keys(1, "planning keys", 2)
     model = agents.model(np.zeros(2, int))
     models = {"learned": model, "real": TrueModel(agents.env, model)}
-    for plans_with, prior, budget in itertools.product(("learned", "real"), ("policy", "uniform"), (3, 9)):
-        episodes = play_planner(
-            agents.env, models[plans_with], starts, dataclasses.replace(tiny.config.search, simulations=budget),
-            prior=prior, horizon=8, keys=keys,
-        )  # fmt: skip
-        row = one_row(found, seed=1, step=60, model=plans_with, prior=prior, simulations=budget)
+    planners = itertools.product(("learned", "real"), RULES, ("policy", "uniform"), (3, 9))
+    for plans_with, rule, prior, budget in planners:
+        config = dataclasses.replace(tiny.config.search, simulations=budget, rule=rule)
+        episodes = play_planner(agents.env, models[plans_with], starts, config, prior=prior, horizon=8, keys=keys)
+        row = one_row(found, seed=1, step=60, model=plans_with, rule=rule, prior=prior, simulations=budget)
         assert (row.return_mean, row.episodes) == (pytest.approx(episodes.returns.mean(), rel=1e-5), 2)
     row = one_row(found, seed=1, step=60, model="no search")
     assert row.return_mean == pytest.approx(play_prior(agents.env, model, starts, keys).returns.mean(), rel=1e-5)

@@ -140,3 +140,31 @@ def test_impossible_prefixes_are_refused():
         states[0] = prefix
         with pytest.raises(ValueError, match=message):
             env.from_bytes(env.to_bytes(states))
+
+
+class Tiring(CartPoleEnv):
+    """Repeats itself for 200 resets, and no longer then."""
+
+    resets = 0
+
+    def reset(self, *, seed: int | None = None, options: dict | None = None):
+        self.resets += 1
+        late = seed is not None and self.resets > 200
+        return super().reset(seed=seed + 1 if seed is not None and late else seed, options=options)
+
+
+def test_what_no_longer_repeats_itself_is_refused():
+    env = Replayed("tiring", build=Tiring)
+    with pytest.raises(ValueError, match=r"tiring: it does not repeat itself.*: seed \d and the same \d+ actions led"):
+        for _ in range(20):
+            states, _ = env.reset([0, 1])
+            for t in range(8):
+                states = env.step(states, [t % 2, 0]).states
+
+
+def test_a_time_limit_of_one_s_own():
+    assert Replayed("free", build=CartPoleEnv).time_limit is None
+    assert Replayed("free", build=CartPoleEnv, time_limit=7).time_limit == 7
+    assert Replayed("CartPole-v1", time_limit=7).time_limit == 7
+    with pytest.raises(ValueError, match="time_limit is 0, at least 1 is needed"):
+        Replayed("free", build=CartPoleEnv, time_limit=0)

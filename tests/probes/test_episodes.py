@@ -9,6 +9,7 @@ from scipy import stats
 
 from muzero_probe.envs.cartpole import CartPole
 from muzero_probe.envs.planted import TabularEnvironment, chain
+from muzero_probe.probes import episodes
 from muzero_probe.probes.episodes import draw_bank, play, reset_seeds
 from tests.doubles import treadmill
 
@@ -150,3 +151,10 @@ def test_a_bank_depends_on_seed_and_checkpoint_alone():
     assert np.array_equal(alone, both[1])
     assert not np.array_equal(draw_bank(visited, owners, [3, 8], 6, 501)[1], both[1])
     assert not np.array_equal(both[0] + 20, both[1])
+
+
+def test_an_episode_without_end_or_limit_is_refused(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(episodes, "MOST_STEPS", 50)
+    env = treadmill(time_limit=None)
+    with pytest.raises(ValueError, match="treadmill has no time limit, and an episode goes on after 50 steps"):
+        play(env, np.arange(3), lambda rows, states, observations, time: np.zeros(len(rows), int))

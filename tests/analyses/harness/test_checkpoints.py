@@ -67,6 +67,7 @@ def test_all_that_is_there(tiny_root: Path):
         "actions": 2,
         "return_range": (20, 500),
         "counts": True,
+        "rule": "muzero",
     }
 
 

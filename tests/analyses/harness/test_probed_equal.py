@@ -39,7 +39,7 @@ def test_trained_seeds(own: Path, tiny_root: Path, tmp_path: Path):
     reference = adapters.wrapped(file, tiny_root, seeds=[0, 1, 2], steps=STEPS, analyses=SETTINGS)
     make(probed.find(reference, None), tmp_path)
     for name in NAMES:
-        found, wanted = numbers(tmp_path, name, "foreign/wrapped"), numbers(own, name, "smoke/cartpole")
+        found, wanted = numbers(tmp_path, name, "own/wrapped"), numbers(own, name, "smoke/cartpole")
         pd.testing.assert_frame_equal(found, wanted)
 
 
@@ -50,7 +50,7 @@ def test_the_first_of_all_repetitions_is_seed_0(own: Path, tiny_root: Path, tmp_
     names = [name for name in NAMES if name != "cross_checkpoint"]
     make(probed.find(reference, None), tmp_path, names)
     for name in names:
-        found, wanted = numbers(tmp_path, name, "foreign/wrapped"), numbers(own, name, "smoke/cartpole")
+        found, wanted = numbers(tmp_path, name, "own/wrapped"), numbers(own, name, "smoke/cartpole")
         assert sorted(set(found["seed"])) == [0, 1, 2, 3, 4]
         first, wanted = found[found["seed"] == 0], wanted[(wanted["seed"] == 0) & (wanted["step"] == 20)]
         pd.testing.assert_frame_equal(first.reset_index(drop=True), wanted.reset_index(drop=True))

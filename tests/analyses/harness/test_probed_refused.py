@@ -59,7 +59,7 @@ def refusal(file: Path, what: str, capsys: pytest.CaptureFixture[str], *, code: 
         (":load", ": running it failed: ValueError: Empty module name"),
         ("muzero_probe.probed:nothing", "muzero_probe.probed: has no function 'nothing', which should return a"),
         ("muzero_probe.probed:", "muzero_probe.probed: has no function '', which should return a ProbedAgent"),
-        ("analyses.harness.probed:PROFILE", "analyses.harness.probed: has no function 'PROFILE'"),
+        ("analyses.harness.probed:REPEATED", "analyses.harness.probed: has no function 'REPEATED'"),
     ],
 )
 def test_no_such_function(reference: str, says: str, capsys: pytest.CaptureFixture[str]):
@@ -90,7 +90,7 @@ def test_a_file_that_fails(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
         ("return agent(models={})", "agent mine: models must be given by training steps, 0 or above"),
         ("return agent(models={-1: model()})", "agent mine: models must be given by training steps, 0 or above"),
         ("return agent(models={'last': model()})", "agent mine: models must be given by training steps, 0 or above"),
-        ("return agent(models=[model()])", "agent mine: models must be given by training steps, 0 or above"),
+        ("return agent(models=[model()])", "agent mine: models must be a dict, training step to model, not a list"),
         (
             "return agent(models={0: [model(), model()], 5: model()})",
             "agent mine: every step needs the same seeds, found [1, 2] models a step",
@@ -107,9 +107,9 @@ def test_a_file_that_fails(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
         ("return agent(rule='gumbel')", "search.rule is 'gumbel', there are muzero, efficientzero"),
         ("return agent(environment=3)", "agent mine: environment must be an Environment, not a int"),
         ("return agent(environment='NoSuchTask-v0')", "replayed:NoSuchTask-v0: Gymnasium cannot make it: "),
-        ("return agent(models={0: model(actions=3)})", "agent mine: its models know [3] actions, tabular 2"),
+        ("return agent(models={0: model(actions=3)})", "agent mine: num_actions of its models is 3, tabular has 2 actions"),
         ("return agent(environment='CartPole-v1', models={0: [model(), model(actions=4)]})",
-         "agent mine: its models know [2, 4] actions, "),
+         "agent mine: num_actions of its models is 2, 4, CartPole-v1 has 2 "),
     ],
 )  # fmt: skip
 def test_what_is_no_agent(tmp_path: Path, what: str, says: str, capsys: pytest.CaptureFixture[str]):

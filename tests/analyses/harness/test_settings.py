@@ -29,6 +29,12 @@ from tests.analyses.studies import changed
         ("prior_effect", {"step": -5}, "prior_effect.step is -5, it must be 0 or more"),
         ("prior_effect", {"budgets": ()}, "prior_effect.budgets is (): one or more values are needed"),
         ("prior_effect", {"budgets": (0, 2)}, "prior_effect.budgets is (0, 2): "),
+        (
+            "prior_effect",
+            {"rules": ("muzero", "gumbel")},
+            "prior_effect.rules has gumbel, there are muzero, efficientzero",
+        ),
+        ("planning", {"rules": ("puct",)}, "planning.rules has puct, there are muzero, efficientzero"),
         ("planning", {"episodes": 0}, "planning.episodes is 0, at least 1 is needed"),
         ("planning", {"seeds": -1}, "planning.seeds is -1, it must be 0 (all) or more"),
         ("planning", {"horizon": 0}, "planning.horizon is 0, at least 1 is needed"),
