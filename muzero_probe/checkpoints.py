@@ -167,11 +167,14 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
     """Reads and verifies one seed's networks.
 
     Raises:
-        CheckpointError: if the file is missing, damaged, altered, of another kind or format
-            version, or not of the agent, profile, seed and step that its path says.
+        CheckpointError: if the file is missing, damaged, altered, of another kind or format version, holds numbers
+            that are not finite, or is not of the agent, profile, seed and step that its path says.
     """
     header = _read(Path(path), kinds=("checkpoint",), verify=True)
-    return Checkpoint(**vars(header), arrays=dict(sorted(load_file(path).items())))
+    arrays = dict(sorted(load_file(path).items()))
+    if not all(np.isfinite(array).all() for array in arrays.values() if array.dtype.kind == "f"):
+        raise CheckpointError(f"{path}: holds numbers that are not finite, an agent that was no longer trained")
+    return Checkpoint(**vars(header), arrays=arrays)
 
 
 def read_header(path: str | Path) -> Header:
@@ -252,9 +255,8 @@ def lock_seeds(root: str | Path, profile: str, agent: str, seeds: Sequence[int])
             try:
                 # The lock is the run's, not the thread's: another one may close a generator.
                 held.enter_context(FileLock(folder / ".lock", timeout=0, thread_local=False))
-            except Timeout as error:
-                message = f"seed {seed} of {folder.parent} is being trained by another process"
-                raise CheckpointError(message) from error
+            except Timeout:
+                raise CheckpointError(f"seed {seed} of {folder.parent} is being trained by another process") from None
         yield
 
 
@@ -370,11 +372,10 @@ def _read(path: Path, *, kinds: tuple[str, ...], verify: bool) -> Header:
         for name in ("seeds", "step", "config", "versions", "meta"):
             values[name] = json.loads(fields[name])
         header = Header(**values)
-        where = (header.profile, header.agent)
         if kind == "checkpoint":
-            place = checkpoint_path("", *where, header.seed, header.step)
+            place = checkpoint_path("", header.profile, header.agent, header.seed, header.step)
         else:
-            place = resume_folder("", *where, header.seeds) / _name("resume", header.step)
+            place = resume_folder("", header.profile, header.agent, header.seeds) / _name("resume", header.step)
     except SafetensorError as error:
         what = "is half-written, damaged or not a safetensors file"
         raise CheckpointError(f"{path}: {what} ({error})") from error

@@ -7,12 +7,14 @@ et al. (2020), "lineage" the muzero-general implementation that the paper's Cart
 """
 
 import dataclasses
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
 Rule = Literal["muzero", "efficientzero"]
+
+MOST = 100_000  # of whatever an array has an axis of: rows, units, simulations
+MOST_STEPS = 10**9
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,14 +39,15 @@ class SearchConfig:
     def __post_init__(self) -> None:
         if self.rule not in get_args(Rule):
             raise ValueError(f"search.rule is {self.rule!r}, there are {', '.join(get_args(Rule))}")
-        if self.simulations < 1:
-            raise ValueError(f"search.simulations is {self.simulations}, at least 1 is needed")
+        _at_least(self, "search", 1, "simulations")
         if not 0 < self.discount <= 1:
             raise ValueError(f"search.discount is {self.discount}, it must lie in (0, 1]")
-        if self.c2 <= 0:
-            raise ValueError(f"search.c2 is {self.c2}, it must be positive")
-        if self.dirichlet_alpha <= 0:
-            raise ValueError(f"search.dirichlet_alpha is {self.dirichlet_alpha}, it must be positive")
+        if not 0 <= self.c1 <= 1e6:
+            raise ValueError(f"search.c1 is {self.c1}, it must lie in [0, 1e6]")
+        if not 0 < self.c2 <= 1e12:
+            raise ValueError(f"search.c2 is {self.c2}, it must lie in (0, 1e12]")
+        if not 1e-3 <= self.dirichlet_alpha <= 1e6:
+            raise ValueError(f"search.dirichlet_alpha is {self.dirichlet_alpha}, it must lie in [0.001, 1e6]")
         if not 0 <= self.dirichlet_fraction <= 1:
             raise ValueError(f"search.dirichlet_fraction is {self.dirichlet_fraction}, it must lie in [0, 1]")
 
@@ -156,7 +159,8 @@ class TrainingConfig:
     """Shares of the steps after which T changes."""
 
     def __post_init__(self) -> None:
-        _at_least(self, "training", 1, "steps", "batch_size", "unroll_steps", "n_step", "environments")
+        _at_least(self, "training", 1, "batch_size", "unroll_steps", "n_step", "environments")
+        _at_least(self, "training", 1, "steps", "warmup_slots", "replay_slots", most=MOST_STEPS)
         if self.batch_size < 2:
             raise ValueError(f"training.batch_size is {self.batch_size}, at least 2 is needed")
         if not all(0 <= step <= self.steps for step in self.checkpoints):
@@ -172,29 +176,33 @@ class TrainingConfig:
             raise ValueError(
                 f"training.replay_slots is {self.replay_slots}, it must be at least warmup_slots ({self.warmup_slots})"
             )
-        if self.updates_per_environment_step <= 0:
+        if not 1e-6 <= self.updates_per_environment_step <= 1e6:
             raise ValueError(
-                f"training.updates_per_environment_step is {self.updates_per_environment_step}, it must be positive"
+                f"training.updates_per_environment_step is {self.updates_per_environment_step}, it must lie in "
+                "[1e-6, 1e6]"
             )
         for name in ("priority_alpha", "priority_beta_start", "priority_beta_end", "reanalyse_fraction"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"training.{name} is {getattr(self, name)}, it must lie in [0, 1]")
-        for name in ("learning_rate", "learning_rate_end", "gradient_norm"):
-            if getattr(self, name) <= 0:
-                raise ValueError(f"training.{name} is {getattr(self, name)}, it must be positive")
-        for name in ("weight_decay", "value_weight"):
-            if getattr(self, name) < 0:
-                raise ValueError(f"training.{name} is {getattr(self, name)}, it must not be negative")
+        # beyond these, float32 overflows sooner or later
+        for name, most in (("learning_rate", 1.0), ("learning_rate_end", 1.0), ("gradient_norm", 1e12)):
+            if not 0 < getattr(self, name) <= most:
+                raise ValueError(f"training.{name} is {getattr(self, name)}, it must lie in (0, {most:g}]")
+        for name, most in (("weight_decay", 1.0), ("value_weight", 1e6)):
+            if not 0 <= getattr(self, name) <= most:
+                raise ValueError(f"training.{name} is {getattr(self, name)}, it must lie in [0, {most:g}]")
         for name, weight in self.loss_terms.items():
-            if not math.isfinite(weight):
-                raise ValueError(f"training.loss_terms has {name} {weight}, it must be finite")
+            if not abs(weight) <= 1e6:
+                raise ValueError(f"training.loss_terms has {name} {weight}, it must lie in [-1e6, 1e6]")
         if len(self.temperatures) != len(self.temperature_changes) + 1 or min(self.temperatures) <= 0:
             raise ValueError(
                 f"training.temperatures {self.temperatures} must be positive, one more than "
                 f"temperature_changes {self.temperature_changes}"
             )
-        if list(self.temperature_changes) != sorted(self.temperature_changes):
-            raise ValueError(f"training.temperature_changes {self.temperature_changes} must ascend")
+        if not all(0 <= change <= 1 for change in self.temperature_changes) or list(self.temperature_changes) != sorted(
+            self.temperature_changes
+        ):
+            raise ValueError(f"training.temperature_changes {self.temperature_changes} must ascend within [0, 1]")
 
     def temperature(self, step: int) -> float:
         """Returns T of eq 2 at a training step."""
@@ -249,9 +257,13 @@ def _check_supports(config: NetsConfig | ResidualNetsConfig) -> None:
         low, high = getattr(config, f"{kind}_low"), getattr(config, f"{kind}_high")
         if high <= low:
             raise ValueError(f"nets.{kind}_high is {high}, it must be above nets.{kind}_low ({low})")
+        if high - low > MOST:
+            raise ValueError(f"nets.{kind}_low and {kind}_high are {low} and {high}, more than {MOST:,} apart")
 
 
-def _at_least(config: object, section: str, least: int, *names: str) -> None:
+def _at_least(config: object, section: str, least: int, *names: str, most: int = MOST) -> None:
     for name in names:
         if getattr(config, name) < least:
             raise ValueError(f"{section}.{name} is {getattr(config, name)}, at least {least} is needed")
+        if getattr(config, name) > most:
+            raise ValueError(f"{section}.{name} is {getattr(config, name)}, at most {most:,} are possible")

@@ -208,7 +208,9 @@ def _train(command: Train, run: Run) -> int:
         f"{took.updates * S / took.seconds:,.1f} seed-updates/s, peak memory {_peak_memory():,.0f} MiB, "
         f"checkpoints in {run.folder}"
     )
-    return 0
+    for seed, what in took.sick.items():
+        arguments.trouble(PROGRAM, f"seed {seed} was given up: {what}; its later checkpoints are not there", 1)
+    return 1 if took.sick else 0
 
 
 def _status(command: Status) -> int:

@@ -47,7 +47,7 @@ from muzero_probe.config import Config
 from muzero_probe.engine import check_device
 from muzero_probe.nets.loss import check_terms
 from muzero_probe.runs.journal import Journal, RecentReturns, finite
-from muzero_probe.training.trainer import Reached, Trainer
+from muzero_probe.training.trainer import Reached, Sick, Trainer
 
 SHOWN_DIFFERENCES = 6  # of settings, in one message
 
@@ -107,6 +107,7 @@ class Summary(NamedTuple):
 
     updates: int  # per seed, by this start
     seconds: float  # wall time of this start
+    sick: dict[int, str]  # seeds that were given up: where, and what is not finite
     total_seconds: float  # of all starts, each up to the resume state that the next one went on from
     starts: int
 
@@ -149,7 +150,8 @@ def train(
             return None
         if state is None:
             _say_what_is_there(seeds, missing)
-        passed = [(seed, step) for seed, step in missing if state and step <= state[2].step]
+        given_up = _given_up(state[1], seeds) if state else set()
+        passed = [(seed, step) for seed, step in missing if state and step <= state[2].step and seed not in given_up]
         if state and passed:
             raise CheckpointError(
                 f"{run.resume_folder}: goes on from step {state[2].step}, but the checkpoint of seed {passed[0][0]} "
@@ -193,8 +195,15 @@ def train(
         report(Report(first, seconds(), np.nan, np.nan))
         with Journal(run.folder, run.resume_folder.name, seeds, step=first) as journal:
             for event in trainer.run(metrics_every=metrics_every):
+                if isinstance(event, Sick):
+                    logger.error("seed %d is given up: %s", seeds[event.index], _of_sick(event))
+                    if len(trainer.sick) == len(seeds):
+                        break
+                    continue
                 if isinstance(event, Reached):
                     for index, seed in enumerate(seeds):
+                        if index in trainer.sick:
+                            continue
                         save_checkpoint(
                             run.root, agent=agent, profile=profile, seed=seed, step=event.step, config=run.settings,
                             arrays=trainer.arrays(index),
@@ -213,7 +222,8 @@ def train(
                 report(Report(event.step, seconds(), finite(np.mean, means), finite(np.min, means)))
         # Last: while there is a state, the run is not complete.
         shutil.rmtree(run.resume_folder, ignore_errors=True)
-        return Summary(trainer.step - first, seconds(), earlier + seconds(), starts)
+        sick = {seeds[index]: _of_sick(event) for index, event in trainer.sick.items()}
+        return Summary(trainer.step - first, seconds(), sick, earlier + seconds(), starts)
 
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
@@ -226,6 +236,18 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
         for name in names
         if before.get(name) != after.get(name)
     ]
+
+
+def _of_sick(event: Sick) -> str:
+    return f"its {event.what} at step {event.step} are not finite"
+
+
+def _given_up(meta: Mapping[str, Any], seeds: Sequence[int]) -> set[int]:
+    """Seeds that a resume state says to be sick."""
+    try:
+        return {seeds[index] for index, *_ in meta["trainer"]["sick"]}
+    except (KeyError, TypeError, ValueError, IndexError):
+        return set()
 
 
 def _check_resume(run: Run, header: Header) -> None:

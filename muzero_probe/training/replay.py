@@ -89,6 +89,7 @@ class Replay:
         self.policies = np.zeros((*shape, num_actions), np.float32)
         self.values = np.zeros(shape, np.float32)
         self.weights = np.zeros(shape)  # priority^alpha; 0 where a position cannot be drawn
+        self.unsound: set[int] = set()  # indices of seeds whose priorities were not finite when they were drawn from
 
     @property
     def lag(self) -> int:
@@ -147,6 +148,10 @@ class Replay:
             weights = self.weights[s].ravel()
             cumulative = np.empty(weights.size)
             count, last = _accumulate(weights, cumulative)
+            if not np.isfinite(cumulative[-1]):  # the seed is lost; others, and memory, must not notice
+                self.unsound.add(s)
+                weights = (weights != 0).astype(np.float64)
+                count, last = _accumulate(weights, cumulative)
             found = np.searchsorted(cumulative, rngs[s].random(shape) * cumulative[-1], side="right")
             # rounding at the upper end may point behind the last position that can be drawn
             positions[s] = np.minimum(found, last)

@@ -1,7 +1,7 @@
 """The training loop: act, draw, reanalyse, update; a generator that leaves files and progress to its caller."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -15,6 +15,7 @@ from muzero_probe.nets.build import build
 from muzero_probe.nets.layers import initial_vector
 from muzero_probe.nets.loss import Nets
 from muzero_probe.randomness import advance, row_keys, stream
+from muzero_probe.training import health
 from muzero_probe.training.acting import Actor
 from muzero_probe.training.batch import Batch
 from muzero_probe.training.reanalyse import reanalyse
@@ -25,6 +26,14 @@ class Reached(NamedTuple):
     """The nets of a chosen step exist."""
 
     step: int
+
+
+class Sick(NamedTuple):
+    """Numbers of a seed are not finite from here on; the other seeds go on."""
+
+    index: int  # of the seed
+    step: int
+    what: str  # is not finite
 
 
 class Metrics(NamedTuple):
@@ -76,6 +85,7 @@ class Trainer:
         self.keys = np.concatenate([row_keys(seed, "reanalysis ties", 1) for seed in seeds])
         self.searched = 0  # searches made by reanalyse, all seeds together
         self.fresh = 0  # positions trained on with fresh targets, all seeds together
+        self.sick: dict[int, Sick] = {}  # by the seed's index; no checkpoint of theirs is sound
         self._clock: dict[str, float] = {}
 
     @property
@@ -83,12 +93,12 @@ class Trainer:
         """Updates made."""
         return self.learner.step
 
-    def run(self, *, metrics_every: int = 500) -> Iterator[Reached | Metrics]:
+    def run(self, *, metrics_every: int = 500) -> Iterator[Reached | Metrics | Sick]:
         """Trains to the config's last step.
 
-        Yields `Reached` at every chosen checkpoint step (also at step 0, in a run that starts there) and
-        `Metrics` about every `metrics_every` updates. Between two blocks of updates, which is where `Metrics`
-        are yielded, `state_dict` describes the run completely.
+        Yields `Reached` at every chosen checkpoint step (also at step 0, in a run that starts there), `Metrics` about
+        every `metrics_every` updates, and `Sick` once for a seed whose numbers are not finite. Between two blocks of
+        updates, which is where `Metrics` are yielded, `state_dict` describes the run completely.
         """
         t = self.config.training
         if self.step == 0 and 0 in t.checkpoints:
@@ -104,18 +114,28 @@ class Trainer:
             if due == 0:
                 continue
             batch = self._draw(due)
+            yield from self._fallen(self.replay.unsound)
             start = self.step
             edges = [s for s in (*t.checkpoints, start + due) if start < s <= start + due]
             for edge in sorted(set(edges)):
                 part = slice(self.step - start, edge - start)
                 with self._timed("learn"):
                     gathered.append((edge - self.step, self.learner.update(batch.updates(part))))
+                yield from self._fallen(health.suspects(gathered[-1][1]))
                 if edge in t.checkpoints:
+                    yield from self._fallen(np.flatnonzero(~health.finite(self.learner)))
                     yield Reached(edge)
             if self.step >= next_metrics or self.step == t.steps:
                 yield self._metrics(gathered, returns)
                 gathered, returns = [], [[] for _ in self.seeds]
                 next_metrics = self.step + metrics_every
+
+    def _fallen(self, suspects: Iterable[int]) -> Iterator[Sick]:
+        """Says once of each of these seeds what is not finite."""
+        for index in map(int, suspects):
+            if index not in self.sick:
+                self.sick[index] = Sick(index, self.step, health.cause(self.learner, self.replay, index))
+                yield self.sick[index]
 
     def _due(self) -> int:
         """Updates that the slots written so far allow, none before the warm-up is over."""
@@ -188,6 +208,7 @@ class Trainer:
             "replay_streams": [rng.bit_generator.state for rng in self.rngs],
             "fresh": self.fresh,
             "searched": self.searched,
+            "sick": [list(sick) for sick in self.sick.values()],
         }
         return arrays, meta
 
@@ -204,6 +225,7 @@ class Trainer:
             rng.bit_generator.state = state
         self.fresh = meta["fresh"]
         self.searched = meta["searched"]
+        self.sick = {index: Sick(index, step, what) for index, step, what in meta["sick"]}
 
 
 class _Timer:

@@ -18,7 +18,7 @@ def networks(offset: float = 0.0) -> dict[str, np.ndarray]:
         "g.w": rng.standard_normal((3, 4)).astype(np.float32) + np.float32(offset),
         "g.scale": np.array(2.5, np.float32),
         "h.empty": np.zeros((0, 3), np.float32),
-        "h.b": np.array([0.0, -0.0, np.nan, np.inf, 1e-45], np.float32),
+        "h.b": np.array([0.0, -0.0, 3e38, -3e38, 1e-45], np.float32),
     }
 
 

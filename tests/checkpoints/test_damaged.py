@@ -11,7 +11,7 @@ import pytest
 
 from muzero_probe import checkpoints
 from muzero_probe.checkpoints import CheckpointError, checkpoint_path, load_checkpoint, load_latest_resume, read_header
-from tests.checkpoints.files import save, save_state
+from tests.checkpoints.files import networks, save, save_state
 
 
 def rewrite(path: Path, change: Any) -> None:
@@ -149,3 +149,14 @@ def test_a_file_belongs_where_its_header_says(tmp_path: Path, monkeypatch: Any) 
     monkeypatch.chdir(path.parent)
     assert load_checkpoint(path.name).step == 2000
     assert load_checkpoint(f"../seed_007/{path.name}").step == 2000
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_networks_that_are_not_finite_are_no_agent(tmp_path: Path, value: float) -> None:
+    """As an earlier version saved them: whole, and yet no result of training."""
+    arrays = networks()
+    arrays["g.w"][1, 2] = value
+    path = save(tmp_path, arrays=arrays)
+    with pytest.raises(CheckpointError, match="holds numbers that are not finite") as caught:
+        load_checkpoint(path)
+    assert str(caught.value).startswith(f"{path}: ")

@@ -33,7 +33,7 @@ from tests.cli.words import FAST, SMOKE
         ("train cartpole --training.steps 100", "2000, 5000, 10000) must lie in 0..100"),
         ("train cartpole --training.checkpoints", "training.checkpoints is empty"),
         ("train cartpole --training.checkpoints 5 x", "allowed: --training.checkpoints [INT [INT ...]]"),
-        ("train cartpole --training.learning-rate nan", "training.learning_rate is nan, it must be finite"),
+        ("train cartpole --training.learning-rate nan", "training.learning_rate is nan, it must lie in (0, 1]"),
         ("train cartpole --training.loss-terms consistency 1", "loss_terms has consistency, but nets.loss.TERMS "),
         ("train cartpole --training.loss-terms consistency", "allowed: --training.loss-terms [STR FLOAT [STR "),
         ("train cartpole --search.rule gumbel", "invalid choice 'gumbel' for argument '--search.rule'."),

@@ -113,7 +113,6 @@ def test_other_arrays_than_the_checkpoints(tmp_path: Path):
     ("changes", "message"),
     [
         ({"config": config(checkpoints=())}, "checkpoints is empty"),
-        ({"config": config(learning_rate=math.inf)}, "learning_rate is inf, it must be finite"),
         ({"config": config(temperatures=(1.0, math.nan, 0.5))}, "temperatures is .* must be finite"),
         ({"config": config(loss_terms={"consistency": 1.0})}, r"loss_terms has consistency, but .* MuZero's: none"),
         ({"seeds": (0, 0)}, "seeds"),

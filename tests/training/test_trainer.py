@@ -20,7 +20,7 @@ from muzero_probe.envs.minatar import MinAtarBreakout as MinAtar
 from muzero_probe.envs.planted import bandit, chain
 from muzero_probe.nets.layers import initial_vector
 from muzero_probe.randomness import stream
-from muzero_probe.training.trainer import Metrics, Reached, Trainer
+from muzero_probe.training.trainer import Metrics, Reached, Sick, Trainer
 from tests.doubles import random_nets, tiny_training, treadmill
 
 SEEDS = [0, 3, 11]
@@ -54,7 +54,7 @@ def started(task: str = "cartpole", seeds: list[int] = SEEDS, **changes: Any) ->
 
 def finished(
     task: str = "cartpole", seeds: list[int] = SEEDS, **changes: Any
-) -> tuple[Trainer, list[Reached | Metrics]]:
+) -> tuple[Trainer, list[Reached | Metrics | Sick]]:
     trainer = started(task, seeds, **changes)
     return trainer, list(trainer.run(metrics_every=10))
 

@@ -107,7 +107,7 @@ def test_a_file_that_fails(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
         ("return agent(rule='gumbel')", "search.rule is 'gumbel', there are muzero, efficientzero"),
         ("return agent(environment=3)", "agent mine: environment must be an Environment, not a int"),
         ("return agent(environment='NoSuchTask-v0')", "replayed:NoSuchTask-v0: Gymnasium cannot make it: "),
-        ("return agent(models={0: model(actions=3)})", "agent mine: num_actions of its models is 3, tabular has 2 actions"),
+        ("return agent(models={0: model(actions=3)})", "agent mine: num_actions of its models is 3, tabular has 2 "),
         ("return agent(environment='CartPole-v1', models={0: [model(), model(actions=4)]})",
          "agent mine: num_actions of its models is 2, 4, CartPole-v1 has 2 "),
     ],
