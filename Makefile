@@ -43,7 +43,7 @@ train-seeds: .venv/run $(if $(filter minatar,$(AGENT)),.venv/minatar)
 	$(BIN)/muzero-probe train $(AGENT) --profile $(PROFILE) $(seeds) --device $(DEVICE) $(TRAIN)
 
 test: .venv/test
-	$(BIN)/python -m pytest -q --numprocesses auto --dist loadfile
+	$(BIN)/python -m pytest -q --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 check: .venv/check
 	$(BIN)/ruff check .

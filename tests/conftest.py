@@ -14,6 +14,18 @@ pytest.register_assert_rewrite("tests.probes.value_errors", "tests.runs.small", 
 threads.configure(max(1, threads.cores() // int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))))
 
 
+# long ones first: the last file runs alone
+LONGEST = (
+    "cpu/test_compiled_once.py", "test_processors.py", "analyses/harness/test_keys.py", "examples/test_acrobot.py",
+    "analyses/test_new_question.py", "envs/test_breakout.py",
+)  # fmt: skip
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Orders files by how long they take, roughly."""
+    items.sort(key=lambda item: not item.nodeid.removeprefix("tests/").startswith(LONGEST))
+
+
 @pytest.fixture
 def restored_threads() -> Iterator[None]:
     """For tests that change the size of the pool."""

@@ -4,12 +4,16 @@ All analyses of a checkpoint share its bank. Within a bank states are in the ord
 are a uniform draw of n.
 """
 
+import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-from safetensors.numpy import load_file
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import load_file, save
 
 from analyses.harness.agents import Agents
+from analyses.tables import TableError
 from muzero_probe.probes.episodes import draw_bank, play
 
 
@@ -21,6 +25,37 @@ def measure(agents: Agents, episodes: int, states: int) -> dict[str, np.ndarray]
     drawn = draw_bank(played.visited, row_seeds[played.visited_rows], list(agents.seeds), states, agents.step)
     blob = agents.env.to_bytes(np.concatenate(drawn))
     return {"states": np.frombuffer(blob, np.uint8), "counts": np.array([len(states) for states in drawn])}
+
+
+def stored(name: str, found: Mapping[str, np.ndarray]) -> bytes:
+    """Returns a file's bytes: the arrays, the unit's name, and a digest of both."""
+    return save(dict(found), metadata={"unit": name, "digest": _digest(name, found)})
+
+
+def check(path: Path) -> None:
+    """Refuses a file that is damaged, or another unit's.
+
+    Raises:
+        TableError: in one line.
+    """
+    try:
+        with safe_open(path, framework="np") as content:
+            said = content.metadata() or {}
+        found = load_file(path)
+    except (SafetensorError, OSError, ValueError, KeyError) as error:
+        raise TableError(f"{path} cannot be read as a bank: {' '.join(str(error).split())}") from None
+    if said.get("digest") != _digest(said.get("unit", ""), found):
+        raise TableError(f"{path} was cut or altered, its digest does not match")
+    if said["unit"] != path.stem:
+        raise TableError(f"{path} holds the unit {said['unit']}")
+
+
+def _digest(name: str, found: Mapping[str, np.ndarray]) -> str:
+    digest = hashlib.sha256(name.encode())
+    for key, array in sorted(found.items()):
+        digest.update(f"|{key} {array.dtype.str} {array.shape}|".encode())
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
 
 
 def read(path: Path | None, agents: Agents, states: int) -> tuple[np.ndarray, np.ndarray]:

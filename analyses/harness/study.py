@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from rich.console import Console
-from safetensors.numpy import save
 
 from analyses import tables
 from analyses.harness import banks, keys, units
@@ -17,7 +16,7 @@ from analyses.harness.agents import Inputs
 from analyses.harness.population import Population
 from analyses.harness.registry import questions
 from analyses.harness.units import Unit
-from analyses.tables import Column
+from analyses.tables import Column, TableError
 from muzero_probe.provenance import commit, versions
 
 COMMON = {
@@ -131,6 +130,7 @@ class Work:
             depends=(vars(settings), self._of("analyses.harness.banks"), self._digests(seeds, (step,)), seeds, step),
             folder=self.cache,
             write=_write_bank,
+            check=banks.check,
             suffix=".safetensors",
         )
 
@@ -144,6 +144,7 @@ class Work:
             depends=(self._settings(settings), self._of(f"analyses.{name}"), "once", seeds),
             folder=self.cache,
             write=partial(_write_rows, columns),
+            check=_check_rows,
             suffix=".csv",
         )
 
@@ -177,6 +178,7 @@ class Work:
             ),
             folder=self.cache,
             write=partial(_write_rows, {**COMMON, **question.COLUMNS}),
+            check=_check_rows,
             suffix=".csv",
         )  # fmt: skip
 
@@ -202,7 +204,7 @@ def _bank(
 
 
 def _write_bank(path: Path, found: dict[str, np.ndarray]) -> None:
-    tables.replace(path, save(found))
+    tables.replace(path, banks.stored(path.stem, found))
 
 
 def _once(population: Population, name: str, settings: Any, seeds: tuple[int, ...], device: str) -> Any:
@@ -231,4 +233,10 @@ def _measure(
 
 
 def _write_rows(columns: Mapping[str, Column], path: Path, rows: Any) -> None:
-    tables.write(path, rows, columns, {"commit": commit(), "versions": versions()})
+    tables.write(path, rows, columns, {"unit": path.stem, "commit": commit(), "versions": versions()})
+
+
+def _check_rows(path: Path) -> None:
+    unit = tables.read(path, every_rule=True).attrs["provenance"].get("unit")
+    if unit != path.stem:
+        raise TableError(f"{path} holds the unit {unit}")

@@ -1,7 +1,8 @@
 """Units of work: each (shard of seeds, checkpoint) of an analysis is measured once and kept on disk.
 
 A unit's file is named by a hash of all that its numbers depend on: see `Unit.depends`. An interrupted analysis goes on
-with the units that lack; a changed setting makes only the units that it touches anew.
+with the units that lack; a changed setting makes only the units that it touches anew. A file says which unit it is, and
+has a digest: one that is damaged, or another's, is named and measured again.
 """
 
 import hashlib
@@ -31,6 +32,7 @@ class Unit:
     depends: tuple[Any, ...]  # JSON values
     folder: Path
     write: Callable[[Path, Any], None]
+    check: Callable[[Path], None]  # raises ValueError, in one line, unless the file is whole and this unit's
     suffix: str
 
     @property
@@ -41,14 +43,14 @@ class Unit:
 
 
 def complete(units: Sequence[Unit], *, jobs: int, console: Console) -> None:
-    """Measures the units that are not on disk yet, `jobs` at a time, and keeps each as soon as it is done.
+    """Measures the units that are not soundly on disk yet, `jobs` at a time, and keeps each as soon as it is done.
 
     Raises:
         ValueError: if jobs are below 1.
     """
     if jobs < 1:
         raise ValueError(f"jobs is {jobs}, at least 1 is needed")
-    missing = [unit for unit in units if not unit.path.exists()]
+    missing = [unit for unit in units if not _kept(unit, console)]
     if not missing:
         return
     share = max(1, threads.cores() // jobs)
@@ -63,6 +65,17 @@ def complete(units: Sequence[Unit], *, jobs: int, console: Console) -> None:
             if not console.is_terminal and time.monotonic() - said > LINE_SECONDS:
                 console.print(f"{missing[0].name}: {done} of {len(units)} units of work are done", highlight=False)
                 said = time.monotonic()
+
+
+def _kept(unit: Unit, console: Console) -> bool:
+    if not unit.path.exists():
+        return False
+    try:
+        unit.check(unit.path)
+    except ValueError as error:
+        console.print(f"{error}: it is measured again", highlight=False, markup=False, soft_wrap=True)
+        return False
+    return True
 
 
 def _measure(unit: Unit, path: Path, share: int | None) -> None:

@@ -76,7 +76,8 @@ def test_settings_are_the_profile_s_but_for_what_is_given(tiny_root: Path, tmp_p
     assert program.main([*words, *places(tiny_root, tmp_path)]) == 0
     made = table(tmp_path, "planning").attrs["provenance"]
     smoke = registry.settings(CARTPOLE.profile("smoke").analyses).planning
-    assert made["settings"] == vars(smoke) | {"steps": list(smoke.steps), "budgets": [1, 3]}
+    changed = {"steps": list(smoke.steps), "budgets": [1, 3], "rules": list(smoke.rules)}
+    assert made["settings"] == vars(smoke) | changed
     assert (
         len(list((tmp_path / "units" / "planning").iterdir())) == 2 * 2
     )  # shards of 2 and 1: free search, a checkpoint

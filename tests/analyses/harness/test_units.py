@@ -1,5 +1,6 @@
 """Is every unit of work measured once, kept at once, and measured anew when what it depends on has changed?"""
 
+import io
 import os
 from collections.abc import Callable
 from functools import partial
@@ -9,10 +10,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from rich.console import Console
 from safetensors.numpy import load_file
 
 from analyses import tables
-from analyses.harness import study, units
+from analyses.harness import banks, study, units
 from analyses.harness.units import Unit
 from analyses.tables import Column, TableError
 from muzero_probe.provenance import commit, versions
@@ -52,9 +54,14 @@ class Counted:
             "depends": ({"setting": 1}, ["digest"], number),
             "folder": self.folder,
             "write": write_text,
+            "check": self.check,
             "suffix": ".csv",
         }
         return Unit(**(given | changes))
+
+    def check(self, path: Path) -> None:
+        if path.read_text() == "spoilt":
+            raise ValueError(f"{path} is spoilt")
 
     def measure(self, number: int) -> int:
         self.measured.append(number)
@@ -147,7 +154,11 @@ def test_rows_keep_six_digits_gaps_and_provenance(tmp_path: Path):
     study._write_rows(COLUMNS, tmp_path / "unit.csv", ROWS)
     text = (tmp_path / "unit.csv").read_text()
     assert text[text.index("\nseed") :] == "\nseed,error,model\n0,0.333333,none\n1,nan,true\n"
-    assert tables.read(tmp_path / "unit.csv").attrs["provenance"] == {"commit": commit(), "versions": versions()}
+    assert tables.read(tmp_path / "unit.csv").attrs["provenance"] == {
+        "unit": "unit",
+        "commit": commit(),
+        "versions": versions(),
+    }
 
 
 def test_rows_must_be_those_that_the_question_declares(tmp_path: Path):
@@ -160,3 +171,44 @@ def test_a_bank_is_arrays(tmp_path: Path):
     study._write_bank(tmp_path / "unit.safetensors", BANK)
     found = load_file(tmp_path / "unit.safetensors")
     assert found.keys() == BANK.keys() and all(np.array_equal(found[name], BANK[name]) for name in BANK)
+    banks.check(tmp_path / "unit.safetensors")
+
+
+def test_every_byte_of_a_bank_counts(tmp_path: Path):
+    """One flipped at a time: refused, or of no consequence (blanks and order in the header)."""
+    path = tmp_path / "unit.safetensors"
+    study._write_bank(path, BANK)
+    data = path.read_bytes()
+    accepted = 0
+    for place in range(len(data)):
+        path.write_bytes(data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :])
+        try:
+            banks.check(path)
+        except TableError as error:
+            assert str(error).startswith(f"{path} ") and "\n" not in str(error)
+            continue
+        accepted += 1
+        found = load_file(path)
+        assert found.keys() == BANK.keys() and all(np.array_equal(found[name], BANK[name]) for name in BANK)
+    assert accepted < 8
+    for length in range(len(data)):
+        path.write_bytes(data[:length])
+        with pytest.raises(TableError):
+            banks.check(path)
+
+
+def test_a_bank_in_another_s_place(tmp_path: Path):
+    study._write_bank(tmp_path / "unit.safetensors", BANK)
+    other = (tmp_path / "unit.safetensors").rename(tmp_path / "other.safetensors")
+    with pytest.raises(TableError, match=r"other\.safetensors holds the unit unit"):
+        banks.check(other)
+
+
+def test_a_spoilt_unit_is_measured_again(counted: Counted):
+    work = [counted.unit(number) for number in range(2)]
+    units.complete(work, jobs=1, console=QUIET)
+    work[1].path.write_text("spoilt")
+    said = Console(file=io.StringIO(), width=500)
+    units.complete(work, jobs=1, console=said)
+    assert counted.measured == [0, 1, 1] and work[1].path.read_text() == "1"
+    assert said.file.getvalue() == f"{work[1].path} is spoilt: it is measured again\n"  # pyright: ignore
