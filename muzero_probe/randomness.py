@@ -32,21 +32,18 @@ def mix(x):
 
 
 @jit
-def advance(keys, index):
-    """Returns the keys [B] uint64 of the rows' streams at a time index >= 0."""
-    out = np.empty_like(keys)
-    for b in range(keys.size):
-        out[b] = mix(keys[b] + GOLDEN * np.uint64(index + 1))
-    return out
-
-
-@jit
 def branches(keys, labels):
     """Returns the keys [B] uint64 of a stream of their own for every label [B] >= 0 of the rows' streams."""
     out = np.empty_like(keys)
     for b in range(keys.size):
         out[b] = mix(keys[b] + GOLDEN * np.uint64(labels[b] + 1))
     return out
+
+
+@jit
+def advance(keys, index):
+    """Returns the keys [B] uint64 of the rows' streams at a time index >= 0."""
+    return branches(keys, np.full(keys.size, index))
 
 
 @jit
