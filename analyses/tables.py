@@ -14,13 +14,13 @@ Elsewhere, `pandas.read_csv(path, comment="#")` reads such a file. Floats have s
 import hashlib
 import io
 import json
-import os
-import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pandas as pd
+
+from muzero_probe import files
 
 DIGEST = "digest"
 
@@ -64,7 +64,7 @@ def write(
     lines = "".join(f"# {name}: {json.dumps(value)}\n" for name, value in head.items())
     body = table.to_csv(index=False, float_format="%.6g", na_rep="nan", lineterminator="\n")
     digest = hashlib.sha256((lines + body).encode()).hexdigest()
-    replace(path, f"{lines}# {DIGEST}: {json.dumps(digest)}\n{body}".encode())
+    files.replace(path, [f"{lines}# {DIGEST}: {json.dumps(digest)}\n{body}".encode()])
 
 
 def read(path: Path, wanted: Sequence[str] = (), *, every_rule: bool = False) -> pd.DataFrame:
@@ -77,7 +77,7 @@ def read(path: Path, wanted: Sequence[str] = (), *, every_rule: bool = False) ->
         TableError: if it is missing, cut, altered, no table, or lacks a column or rows.
     """
     try:
-        text = path.read_bytes().decode()
+        text = files.read(path).decode()
     except FileNotFoundError:
         raise TableError(f"there is no table {path}") from None
     except (OSError, UnicodeDecodeError) as error:
@@ -123,20 +123,6 @@ def require(table: pd.DataFrame, columns: Sequence[str]) -> None:
         raise TableError(f"{source} lacks the column{'s' * (len(missing) > 1)} {', '.join(missing)}")
     if table.empty:
         raise TableError(f"{source} has no rows")
-
-
-def replace(path: Path, content: bytes) -> None:
-    """Writes a file that appears complete or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _parts(path: Path, text: str) -> tuple[str, str, str]:

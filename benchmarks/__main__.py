@@ -21,7 +21,7 @@ import llvmlite.binding as llvm
 import numpy as np
 import torch
 
-from muzero_probe import agents, engine, threads
+from muzero_probe import agents, engine, files, threads
 from muzero_probe.envs.cartpole import CartPole
 from muzero_probe.exact.products import ROWS
 from muzero_probe.models import Model
@@ -209,7 +209,7 @@ def main() -> None:
     print("\n".join(lines))
     text = PAGE.read_text()
     before, after = text[: text.index(START) + len(START)], text[text.index(END) :]
-    PAGE.write_text("\n".join([before, *lines, after]))
+    files.replace(PAGE, ["\n".join([before, *lines, after]).encode()])
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, Locator, LogLocator, NullFormatter, NullLocator
 from matplotlib.transforms import Bbox
 
-from analyses import tables
+from muzero_probe import files
 
 # Inches. A figure grows by columns of a paper up to the width of its text.
 FULL_WIDTH = 7.0
@@ -367,7 +367,7 @@ def save(figure: Figure, stem: Path) -> list[Path]:
             path = stem.with_name(f"{stem.name}.{suffix}")
             picture = io.BytesIO()
             figure.savefig(picture, format=suffix, metadata=metadata)
-            tables.replace(path, picture.getvalue())
+            files.replace(path, [picture.getvalue()])
             written.append(path)
     return written
 

@@ -29,6 +29,7 @@ from filelock import FileLock, Timeout
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import load_file
 
+from muzero_probe import files
 from muzero_probe.provenance import commit, versions
 
 ROOT = Path("checkpoints")
@@ -337,27 +338,12 @@ def _write(path: Path, arrays: Arrays, fields: dict[str, str]) -> None:
     digest = hashlib.sha256(head(_NO_DIGEST))
     for block in blocks:
         digest.update(block)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    for interrupted in path.parent.glob(".*.safetensors.tmp"):
-        interrupted.unlink()
-    temporary = path.with_name(f".{path.name}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            for block in (head(digest.hexdigest()), *blocks):
-                file.write(block)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    if os.name == "posix":
-        folder = os.open(path.parent, os.O_RDONLY)
-        os.fsync(folder)
-        os.close(folder)
+    files.replace(path, (head(digest.hexdigest()), *blocks))
 
 
 def _read(path: Path, *, kinds: tuple[str, ...], verify: bool) -> Header:
     try:
+        files.check(path)
         with safe_open(path, framework="np") as content:  # checks offsets, shapes and the length
             fields: dict[str, str] = content.metadata() or {}
         if fields.get("format") != FORMAT:

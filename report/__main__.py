@@ -10,7 +10,8 @@ from pathlib import Path
 
 import tyro
 
-from analyses.tables import TableError, replace
+from analyses.tables import TableError
+from muzero_probe import files
 from muzero_probe.cli import arguments
 from report import drawings, grid, page, pictures
 from report.study import Study, read
@@ -74,7 +75,7 @@ def _report(given: Arguments) -> int:
     if given.results:
         written[given.results] = page.results(study)
     for path, content in written.items():
-        replace(path, content.encode())
+        files.replace(path, [content.encode()])
         print(path)
     return 0
 

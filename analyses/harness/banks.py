@@ -14,6 +14,7 @@ from safetensors.numpy import load_file, save
 
 from analyses.harness.agents import Agents
 from analyses.tables import TableError
+from muzero_probe import files
 from muzero_probe.probes.episodes import draw_bank, play
 
 
@@ -39,6 +40,7 @@ def check(path: Path) -> None:
         TableError: in one line.
     """
     try:
+        files.check(path)
         with safe_open(path, framework="np") as content:
             said = content.metadata() or {}
         found = load_file(path)

@@ -17,6 +17,7 @@ from analyses.harness.population import Population
 from analyses.harness.registry import questions
 from analyses.harness.units import Unit
 from analyses.tables import Column, TableError
+from muzero_probe import files
 from muzero_probe.provenance import commit, versions
 
 COMMON = {
@@ -204,7 +205,7 @@ def _bank(
 
 
 def _write_bank(path: Path, found: dict[str, np.ndarray]) -> None:
-    tables.replace(path, banks.stored(path.stem, found))
+    files.replace(path, [banks.stored(path.stem, found)])
 
 
 def _once(population: Population, name: str, settings: Any, seeds: tuple[int, ...], device: str) -> Any:

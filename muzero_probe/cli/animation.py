@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageColor, ImageDraw, ImageFont
 
+from muzero_probe import files
 from muzero_probe.envs.drawing import DARK, GREY, HEIGHT, PALE, WHITE, Canvas
 from muzero_probe.probes.foresight import Foresight
 
@@ -63,7 +64,7 @@ def write(episode: Episode, path: Path) -> tuple[int, int]:
         chosen = times(len(episode.seen.values), frames)
         data = encode(drawn(episode, chosen))
         if len(data) <= BYTES or len(chosen) == 2:
-            path.write_bytes(data)
+            files.replace(path, [data])
             return len(chosen), len(data)
         frames = len(chosen) * 2 // 3
 

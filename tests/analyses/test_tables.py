@@ -13,6 +13,7 @@ import pytest
 
 from analyses import tables
 from analyses.tables import Column, TableError
+from muzero_probe import files
 
 COLUMNS = {
     "seed": Column("int", "", "trained seed"),
@@ -159,8 +160,8 @@ def test_a_file_is_flushed_before_it_has_its_name(path: Path, monkeypatch: pytes
         monkeypatch.setattr(
             os, step, lambda *given, step=step, original=original: done.append(step) or original(*given)
         )
-    tables.replace(path, b"new")
-    assert done == ["fsync", "replace"] and path.read_bytes() == b"new"
+    files.replace(path, [b"new"])
+    assert done == ["fsync", "replace", "fsync"] and path.read_bytes() == b"new"
 
 
 # What is refused

@@ -135,9 +135,9 @@ checkpoints.save_resume(Path({str(path.parent)!r}), agent="cartpole", profile="t
 """
     done = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, check=False)
     assert done.returncode == -signal.SIGKILL
-    left = [".state_00000002.safetensors.tmp", "state_00000001.safetensors"]
-    assert sorted(os.listdir(path.parent)) == left
+    left, whole = sorted(os.listdir(path.parent))
+    assert left.startswith(".state_00000002.safetensors.") and whole == "state_00000001.safetensors"
     latest = load_latest_resume(path.parent)
     assert latest is not None and latest[2].step == 1
     save_state(tmp_path, 3)
-    assert sorted(os.listdir(path.parent)) == [left[1], "state_00000003.safetensors"]
+    assert sorted(os.listdir(path.parent)) == [whole, "state_00000003.safetensors"]

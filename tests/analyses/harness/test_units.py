@@ -17,6 +17,7 @@ from analyses import tables
 from analyses.harness import banks, study, units
 from analyses.harness.units import Unit
 from analyses.tables import Column, TableError
+from muzero_probe import files
 from muzero_probe.provenance import commit, versions
 from tests.analyses.studies import QUIET
 
@@ -35,7 +36,7 @@ WRITERS = pytest.mark.parametrize(
 
 
 def write_text(path: Path, result: object) -> None:
-    tables.replace(path, str(result).encode())
+    files.replace(path, [str(result).encode()])
 
 
 class Counted:

@@ -1,0 +1,110 @@
+"""Is a file complete or not there, whoever is killed, links or runs beside?"""
+
+import fcntl
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from muzero_probe import files
+
+PROGRAM = """
+import os, signal, sys
+from pathlib import Path
+from muzero_probe import files
+
+def blocks():
+    yield b"half of"
+    os.kill(os.getpid(), signal.SIGKILL)
+
+files.replace(Path(sys.argv[1]), blocks())
+"""
+
+
+def test_parts_follow_each_other_and_folders_are_made(tmp_path: Path):
+    path = tmp_path / "new" / "folder" / "file"
+    files.replace(path, [b"one ", b"two"])
+    assert files.read(path) == b"one two" and os.listdir(path.parent) == ["file"]
+
+
+def test_a_failing_writer_leaves_what_was_there(tmp_path: Path):
+    path = tmp_path / "file"
+    files.replace(path, [b"old"])
+
+    def blocks():
+        yield b"new"
+        raise OSError("no space left")
+
+    with pytest.raises(OSError, match="no space"):
+        files.replace(path, blocks())
+    assert path.read_bytes() == b"old" and os.listdir(tmp_path) == ["file"]
+
+
+def test_a_killed_writer_leaves_nothing_that_the_next_one_does_not_sweep_away(tmp_path: Path):
+    path = tmp_path / "file[1]"
+    files.replace(path, [b"old"])
+    killed = subprocess.run([sys.executable, "-c", PROGRAM, str(path)])
+    assert killed.returncode < 0 and path.read_bytes() == b"old" and len(os.listdir(tmp_path)) == 2
+    files.replace(tmp_path / "another", [b"new"])
+    assert sorted(os.listdir(tmp_path)) == ["another", "file[1]"]
+
+
+def test_what_is_still_written_is_not_swept_away(tmp_path: Path):
+    path = tmp_path / "file"
+
+    def slow():
+        yield b"slow"
+        files.replace(path, [b"fast"])
+        yield b"est"
+
+    files.replace(path, slow())
+    assert path.read_bytes() == b"slowest" and os.listdir(tmp_path) == ["file"]
+
+
+def test_swept_away_before_it_was_locked_it_is_begun_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    flock, swept = fcntl.flock, []
+
+    def late(descriptor: int, how: int):
+        if not swept:
+            swept.extend(tmp_path.iterdir())
+            swept[0].unlink()
+        return flock(descriptor, how)
+
+    monkeypatch.setattr(fcntl, "flock", late)
+    files.replace(tmp_path / "file", [b"new"])
+    assert len(swept) == 1 and (tmp_path / "file").read_bytes() == b"new"
+
+
+def test_a_disk_without_locks_is_written_to_and_nothing_is_swept_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    left = tmp_path / f".other.{'0' * 32}.tmp"
+    left.touch()
+
+    def flock(*_: object):
+        raise OSError(files.UNLOCKABLE[1], "no locks")
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    files.replace(tmp_path / "file", [b"new"])
+    assert (tmp_path / "file").read_bytes() == b"new" and left.exists()
+
+
+def test_a_link_is_replaced_and_not_written_through(tmp_path: Path):
+    target, path = tmp_path / "target", tmp_path / "file"
+    target.write_bytes(b"another's")
+    path.symlink_to(target)
+    (tmp_path / f".file.{'0' * 32}.tmp").symlink_to(target)
+    files.replace(path, [b"new"])
+    assert target.read_bytes() == b"another's" and path.read_bytes() == b"new" and not path.is_symlink()
+
+
+@pytest.mark.parametrize("kind", ["pipe", "folder", "missing"])
+def test_only_regular_files_are_read(tmp_path: Path, kind: str):
+    path = tmp_path / "file"
+    if kind == "pipe":
+        os.mkfifo(path)  # opened for reading, it would wait for ever
+    if kind == "folder":
+        path.mkdir()
+    for reader in (files.read, files.check):
+        with pytest.raises(OSError, match="file"):
+            reader(path)
