@@ -102,6 +102,23 @@ def read(path: Path, wanted: Sequence[str] = (), *, every_rule: bool = False) ->
     return table.loc[:, list(wanted)] if wanted else table
 
 
+def measured(path: Path, wanted: Sequence[str] = ()) -> pd.DataFrame:
+    """Reads an analysis's table of an agent, which is the one that belongs at <profile>/<agent>/<analysis>.csv.
+
+    Raises:
+        TableError: as `read`, or if it is another analysis's, agent's or profile's.
+    """
+    table = read(path, wanted)
+    for what, place in (("profile", path.parent.parent.name), ("agent", path.parent.name), ("analysis", path.stem)):
+        found = table.attrs["provenance"].get(what)
+        if found != place:
+            raise TableError(f"{path} is of the {what} {found}, not {place}: renamed, moved or copied?{_by(path)}")
+    strangers = sorted(set(table["agent"]) - {path.parent.name}) if "agent" in table else []
+    if strangers:
+        raise TableError(f"{path} holds rows of {', '.join(strangers)}, not of {path.parent.name}{_by(path)}")
+    return table
+
+
 def _by(path: Path) -> str:
     """The command that makes a table, as far as its place tells."""
     profile, agent = path.parent.parent.name, path.parent.name

@@ -18,8 +18,7 @@ import pandas as pd
 import tyro
 
 import figures
-from analyses.tables import TableError, folder_of
-from analyses.tables import read as read_table
+from analyses.tables import TableError, folder_of, measured
 from figures import style
 from muzero_probe.cli import arguments
 
@@ -73,7 +72,7 @@ def read(name: str, *, profile: str, agents: Sequence[str], root: Path) -> dict[
             )
             command = f"python -m analyses {name} {which}"
             raise TableError(f"there is no table {path}: make it with `{command}`")
-        tables[path.parent.name] = read_table(path, modules()[name].COLUMNS)
+        tables[path.parent.name] = measured(path, modules()[name].COLUMNS)
     return tables
 
 
@@ -86,7 +85,7 @@ def read_further(name: str, *, profile: str, agents: Sequence[str], root: Path) 
     paths = _paths(name, profile=profile, agents=agents, root=root).values()
     return {
         other: {
-            path.parent.name: read_table(path.with_name(f"{other}.csv"), columns)
+            path.parent.name: measured(path.with_name(f"{other}.csv"), columns)
             for path in paths
             if path.with_name(f"{other}.csv").is_file()
         }

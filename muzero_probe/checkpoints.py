@@ -178,6 +178,16 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
     return Checkpoint(**vars(header), arrays=arrays)
 
 
+def verify(path: str | Path) -> Header:
+    """Reads the header of one seed's networks, and all of the file with it.
+
+    Raises:
+        CheckpointError: as `load_checkpoint`.
+    """
+    found = load_checkpoint(path)
+    return Header(**{name: getattr(found, name) for name in Header.__annotations__})
+
+
 def read_header(path: str | Path) -> Header:
     """Reads the header of either kind of file, cheaply: the digest is *not* verified.
 

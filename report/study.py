@@ -158,14 +158,11 @@ def _agents(profile: str, wanted: Sequence[str], root: Path) -> Iterator[Agent]:
     for given in wanted:
         folder = tables.folder_of(given, profile=profile, root=root)
         name, place = folder.name, f"{folder.parent.name}/{folder.name}"
-        there = {path.stem: tables.read(path) for path in sorted(folder.glob("*.csv"))}
+        there = {path.stem: tables.measured(path) for path in sorted(folder.glob("*.csv"))}
         if not there:
             raise TableError(f"{folder}: there are no tables, make them with `python -m analyses`")
         for table in there.values():
             table.attrs.pop("columns")  # pandas copies attrs with every slice, which takes longer than all else
             tables.require(table, ["agent"])
-            strangers = sorted(set(table["agent"]) - {name})
-            if strangers:
-                raise TableError(f"{table.attrs['source']} holds rows of {', '.join(strangers)}, not of {name}")
         title = next(iter(there.values())).attrs["provenance"].get("title", name)
         yield Agent(name=name, title=title, place=place, tables=there)

@@ -48,13 +48,9 @@ def read(*, profile: str, agents: Sequence[str], root: Path) -> dict[str, dict[s
     for given in wanted:
         folder = tables.folder_of(given, profile=profile, root=root)
         agent = folder.name
-        there = {name: tables.read(path) for name in QUANTITIES if (path := folder / f"{name}.csv").is_file()}
+        there = {name: tables.measured(path) for name in QUANTITIES if (path := folder / f"{name}.csv").is_file()}
         if not there:
             raise TableError(f"{folder}: there are no tables, make them with `python -m analyses`")
-        for name, table in there.items():
-            strangers = sorted(set(table["agent"]) - {agent})
-            if strangers:
-                raise TableError(f"{folder / name}.csv holds rows of {', '.join(strangers)}, not of {agent}")
         found[agent] = there
     return found
 

@@ -132,7 +132,7 @@ def find(root: Path, profile: str, agent: Agent, seeds: tuple[int, ...] | None) 
         raise PopulationError(f"{where}: no checkpoints; {advice}{named}")
     present = {(seed, step) for seed, step, _ in found}
     chosen = seeds or tuple(sorted({seed for seed, _ in present}))
-    headers = {(seed, step): checkpoints.read_header(path) for seed, step, path in found if seed in chosen}
+    headers = {(seed, step): checkpoints.verify(path) for seed, step, path in found if seed in chosen}
     if not headers:
         raise PopulationError(f"{where}: no checkpoints of seeds {show_seeds(chosen)}; {advice}{named}")
     hashes = {header.config_hash for header in headers.values()}

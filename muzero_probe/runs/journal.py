@@ -1,61 +1,85 @@
 """What a run writes down of its course: a table of metrics and the same for TensorBoard.
 
 The table is tidy, one row per step and seed; what all seeds share (environment steps, seconds by part) stands
-in each of a step's rows. A resumed run cuts off what lies beyond its step, so that no step is there twice.
+in each of a step's rows. A resumed run cuts off what lies beyond its resume state, so that no step is there twice.
 """
 
+import hashlib
+import logging
 import math
 import os
 from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from torch.utils.tensorboard.writer import SummaryWriter
 
+from muzero_probe import files
 from muzero_probe.training.trainer import Metrics
+
+logger = logging.getLogger(__name__)
 
 KEYS = ("step", "seed")
 FIRST_COLUMNS = ("return_mean", "episodes")  # the others follow in the trainer's order
 
 
-class Table:
-    """The CSV file of a run's metrics, from a step on."""
+class Mark(NamedTuple):
+    """Where a table of metrics ended when a resume state was saved, and what it held."""
 
-    def __init__(self, path: Path, *, step: int) -> None:
-        """Opens the table and drops rows beyond a step; at step 0 it starts anew."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        kept = _rows_until(path, step) if step > 0 else []
-        self._columns = kept[0].strip().split(",") if kept else None
-        # The old table stays whole until the new one is, whenever the process ends.
-        temporary = path.with_name(f".{path.name}.tmp")
-        temporary.write_text("".join(kept))
-        os.replace(temporary, path)
-        self._file = path.open("a")
+    size: int  # bytes
+    digest: str  # SHA-256 of them
+
+
+class Table:
+    """The CSV file of a run's metrics, from a resume state on."""
+
+    def __init__(self, path: Path, *, mark: Mark | None = None) -> None:
+        """Opens the table and drops what was written after the mark; without one it starts anew.
+
+        A table that does not hold what it held then is named, put aside, and begun again: its earlier rows are lost,
+        the training is not.
+        """
+        kept = _kept(path, mark) if mark else b""
+        files.replace(path, [kept])
+        self._columns = kept.partition(b"\n")[0].decode().split(",") if kept else None
+        self._file = path.open("ab")
+        self._digest = hashlib.sha256(kept)
+        self._size = len(kept)
 
     def write(self, event: Metrics, seeds: Sequence[int]) -> None:
         """Appends one row per seed."""
+        lines = []
         if self._columns is None:
             names = [*event.values, *event.shared]
             self._columns = [*KEYS, *FIRST_COLUMNS, *(name for name in names if name not in FIRST_COLUMNS)]
-            self._file.write(",".join(self._columns) + "\n")
-        lines = []
+            lines.append(",".join(self._columns) + "\n")
         for index, seed in enumerate(seeds):
             row: dict[str, float] = {"step": event.step, "seed": seed, **event.shared}
             row |= {name: float(array[index]) for name, array in event.values.items()}
             lines.append(",".join(_text(row.get(name, math.nan)) for name in self._columns) + "\n")
-        self._file.write("".join(lines))
+        content = "".join(lines).encode()
+        self._digest.update(content)
+        self._size += len(content)
+        self._file.write(content)
         self._file.flush()
 
+    def mark(self) -> Mark:
+        """Returns where the table ends, once all of it is on the disk."""
+        os.fsync(self._file.fileno())
+        return Mark(self._size, self._digest.hexdigest())
+
     def close(self) -> None:
-        """Closes the file."""
+        """Closes the file; its rows are on the disk then."""
+        os.fsync(self._file.fileno())
         self._file.close()
 
 
 class Journal:
     """Table and TensorBoard of one run; a context manager that closes both."""
 
-    def __init__(self, folder: Path, name: str, seeds: Sequence[int], *, step: int) -> None:
+    def __init__(self, folder: Path, name: str, seeds: Sequence[int], *, step: int, mark: Mark | None) -> None:
         """Opens both to go on from a step.
 
         Args:
@@ -63,9 +87,10 @@ class Journal:
             name: the run's; the table is `metrics/<name>.csv`, the rest is under `tensorboard/<name>`.
             seeds: the seeds that train together.
             step: updates made so far; what was written of later ones is dropped.
+            mark: where the table ended then; None at the start of a run.
         """
         self.seeds = seeds
-        self.table = Table(folder / "metrics" / f"{name}.csv", step=step)
+        self.table = Table(folder / "metrics" / f"{name}.csv", mark=mark)
         self._board = SummaryWriter(str(folder / "tensorboard" / name), purge_step=step + 1 if step else 0)
 
     def __enter__(self) -> "Journal":
@@ -120,14 +145,19 @@ def finite(reduce: Callable[[np.ndarray], float], values: np.ndarray) -> float:
     return float(reduce(values)) if values.size else math.nan
 
 
-def _rows_until(path: Path, step: int) -> list[str]:
-    """Returns the header and the complete lines of steps up to the given one; nothing without a header."""
-    if not path.exists():
-        return []
-    lines = [line for line in path.read_text().splitlines(keepends=True) if line.endswith("\n")]
-    if not lines or not lines[0].startswith(",".join(KEYS)):
-        return []
-    return [lines[0], *(line for line in lines[1:] if int(line.partition(",")[0]) <= step)]
+def _kept(path: Path, mark: Mark) -> bytes:
+    """Returns what a table held at a mark; nothing of one that does not hold it any more."""
+    try:
+        kept = files.read(path)[: mark.size]
+    except FileNotFoundError:
+        logger.warning("%s: is gone, with the metrics of earlier steps", path)
+        return b""
+    if hashlib.sha256(kept).hexdigest() == mark.digest:
+        return kept
+    aside = path.with_name(f"{path.name}.damaged")
+    os.replace(path, aside)
+    logger.warning("%s: was cut or altered; it is kept as %s, and begun again from here", path, aside.name)
+    return b""
 
 
 def _text(value: float) -> str:

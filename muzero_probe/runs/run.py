@@ -34,19 +34,19 @@ from muzero_probe.checkpoints import (
     checkpoint_path,
     config_hash,
     list_checkpoints,
-    load_checkpoint,
     load_latest_resume,
     lock_seeds,
     read_header,
     resume_folder,
     save_checkpoint,
     save_resume,
+    verify,
 )
 from muzero_probe.cli.seeds import show_seeds
 from muzero_probe.config import Config
 from muzero_probe.engine import check_device
 from muzero_probe.nets.loss import check_terms
-from muzero_probe.runs.journal import Journal, RecentReturns, finite
+from muzero_probe.runs.journal import Journal, Mark, RecentReturns, finite
 from muzero_probe.training.trainer import Reached, Sick, Trainer
 
 SHOWN_DIFFERENCES = 6  # of settings, in one message
@@ -145,8 +145,6 @@ def train(
         wanted = [(seed, step) for step in run.config.training.checkpoints for seed in seeds]
         missing = [(seed, step) for seed, step in wanted if (seed, step) not in present]
         if state is None and not missing:
-            for seed, step in wanted:
-                load_checkpoint(checkpoint_path(run.root, profile, agent, seed, step))
             return None
         if state is None:
             _say_what_is_there(seeds, missing)
@@ -162,12 +160,13 @@ def train(
         nets = run.agent.build(run.config.nets, env)
         run.agent.check_support(nets.value_support, env, run.config.search.discount)
         trainer = Trainer(run.config, env, list(seeds), nets=nets, device=run.device)
-        earlier, starts = 0.0, 1
+        earlier, starts, mark = 0.0, 1, None
         if state:
             arrays, meta, header = state
             try:
                 trainer.load_state_dict(arrays, meta["trainer"])
                 earlier, starts = float(meta["seconds"]), int(meta["starts"]) + 1
+                mark = Mark(*meta["metrics"])
             except (KeyError, ValueError, TypeError, IndexError, RuntimeError) as error:
                 what = f"was written by another version of this program ({type(error).__name__}: {error})"
                 raise CheckpointError(f"{run.resume_folder}: {what}: delete it to train from the beginning") from error
@@ -183,7 +182,10 @@ def train(
 
         def save_state() -> None:
             arrays, meta = trainer.state_dict()
-            meta = {"trainer": meta, "seconds": earlier + seconds(), "starts": starts, "device": _kind(run.device)}
+            meta = {
+                "trainer": meta, "seconds": earlier + seconds(), "starts": starts, "device": _kind(run.device),
+                "metrics": journal.table.mark(),
+            }  # fmt: skip
             save_resume(
                 run.resume_folder, agent=agent, profile=profile, seeds=seeds, step=trainer.step, config=run.settings,
                 arrays=arrays, meta=meta,
@@ -193,7 +195,7 @@ def train(
         saved = time.monotonic()
         behind = False  # whether there are newer checkpoints than the newest state
         report(Report(first, seconds(), np.nan, np.nan))
-        with Journal(run.folder, run.resume_folder.name, seeds, step=first) as journal:
+        with Journal(run.folder, run.resume_folder.name, seeds, step=first, mark=mark) as journal:
             for event in trainer.run(metrics_every=metrics_every):
                 if isinstance(event, Sick):
                     logger.error("seed %d is given up: %s", seeds[event.index], _of_sick(event))
@@ -265,7 +267,12 @@ def _check_checkpoints(run: Run) -> set[tuple[int, int]]:
     """Returns (seed, step) of all that the agent has; refuses a second config among them."""
     present, other, odd = set(), {}, None
     for seed, step, path in list_checkpoints(run.root, run.profile, run.config.agent):
-        header = read_header(path)
+        # a run's own are looked at whole: it would pass by a damaged one, and its end be called complete
+        try:
+            header = verify(path) if seed in run.seeds else read_header(path)
+        except CheckpointError as error:
+            again = "put it back, or delete it and the same command trains the seed again"
+            raise CheckpointError(f"{error}: {again}") from error
         present.add((seed, step))
         if header.config_hash != config_hash(run.settings):
             other[seed] = odd = header

@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -165,6 +166,35 @@ def test_a_file_is_flushed_before_it_has_its_name(path: Path, monkeypatch: pytes
 
 
 # What is refused
+
+
+@pytest.mark.parametrize(
+    ("place", "said"),
+    [
+        ("desk/cartpole/planning", "is of the profile quick, not desk"),
+        ("quick/minatar/planning", "is of the agent cartpole, not minatar"),
+        ("quick/cartpole/returns", "is of the analysis planning, not returns"),
+    ],
+)
+def test_a_table_in_another_s_place(tmp_path: Path, place: str, said: str):
+    head = {"analysis": "planning", "agent": "cartpole", "profile": "quick"}
+    right = tmp_path / "quick" / "cartpole" / "planning.csv"
+    tables.write(right, rows(), COLUMNS, head)
+    assert tables.measured(right)["seed"].tolist() == rows()["seed"].tolist()
+    wrong = tmp_path / f"{place}.csv"
+    wrong.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copy(right, wrong)
+    with pytest.raises(TableError, match=f"^{re.escape(str(wrong))} {said}: renamed, moved or copied"):
+        tables.measured(wrong)
+
+
+def test_rows_of_a_stranger(tmp_path: Path):
+    path = tmp_path / "quick" / "cartpole" / "planning.csv"
+    head = {"analysis": "planning", "agent": "cartpole", "profile": "quick"}
+    columns = {**COLUMNS, "agent": Column("word", "", "agent")}
+    tables.write(path, rows().assign(agent=["cartpole", "minatar"] + ["cartpole"] * (len(rows()) - 2)), columns, head)
+    with pytest.raises(TableError, match="holds rows of minatar, not of cartpole"):
+        tables.measured(path)
 
 
 def test_every_byte_counts(path: Path, tmp_path: Path):

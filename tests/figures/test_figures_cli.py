@@ -53,7 +53,12 @@ def write(root: Path, name: str, agent: str, table: pd.DataFrame, *, profile: st
     path = root / "tables" / profile / agent / f"{name}.csv"
     kinds = {"i": "int", "f": "float"}
     columns = {column: Column(kinds.get(table[column].dtype.kind, "word"), "", "") for column in table}
-    tables.write(path, table, columns, {"title": TITLES[agent], "repeats": "trained seed"})
+    tables.write(
+        path,
+        table,
+        columns,
+        {"title": TITLES[agent], "repeats": "trained seed", "analysis": name, "agent": agent, "profile": profile},
+    )
     return path
 
 

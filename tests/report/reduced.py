@@ -37,7 +37,7 @@ def write(
         if only and path.stem not in only:
             continue
         table: Any = tables.read(path)
-        said = {**table.attrs["provenance"], "title": TITLES[agent], "seeds": list(range(seeds))}
+        said = {**table.attrs["provenance"], "title": TITLES[agent], "profile": PROFILE, "seeds": list(range(seeds))}
         columns = table.attrs["columns"]
         few = table[table["seed"] < seeds].reset_index(drop=True)
         few.attrs = {}

@@ -1,13 +1,13 @@
 """Are metrics written once each, and cut where a run goes on?"""
 
 import math
-from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pytest
 
-from muzero_probe.runs.journal import RecentReturns, Table, finite
+from muzero_probe.runs.journal import Mark, RecentReturns, Table, finite
 from muzero_probe.training.trainer import Metrics
 
 
@@ -16,48 +16,71 @@ def event(step: int, **values: list[float]) -> Metrics:
     return Metrics(step, {name: np.array(array) for name, array in arrays.items()}, {"seconds_act": 0.25})
 
 
+class Written(NamedTuple):
+    path: Path
+    marks: dict[int, Mark]  # by step
+
+
 @pytest.fixture
-def path(tmp_path: Path) -> Iterator[Path]:
+def written(tmp_path: Path) -> Written:
     path = tmp_path / "metrics" / "seeds_000-001.csv"
-    table = Table(path, step=0)
+    table, marks = Table(path), {}
     for step in (10, 100, 1000):
         table.write(event(step), [0, 7])
+        marks[step] = table.mark()
     table.close()
-    yield path
+    return Written(path, marks)
 
 
-def test_table(path: Path):
-    assert path.read_text().splitlines()[:3] == [
+def test_table(written: Written):
+    assert written.path.read_text().splitlines()[:3] == [
         "step,seed,return_mean,episodes,value_loss,seconds_act",
         "10,0,,0,1,0.25",
         "10,7,3.5,2,2,0.25",
     ]
 
 
-def test_table_drops_later_steps_and_a_torn_line(path: Path):
-    whole = path.read_text()
-    path.write_text(whole[: whole.index("1000,7") + 2])  # "10" is left of the last line
-    table = Table(path, step=100)
+@pytest.mark.parametrize("step", [10, 100, 1000])
+def test_table_drops_what_came_after_the_mark(written: Written, step: int):
+    whole = written.path.read_text()
+    lines = [line for line in whole.splitlines()[1:] if int(line.split(",")[0]) <= step]
+    written.path.write_text(whole[:-2])  # the last line is torn
+    if step == 1000:
+        written.path.write_text(whole + "2000,0,1")
+    table = Table(written.path, mark=written.marks[step])
+    assert written.path.read_text().splitlines()[1:] == lines
+    assert table.mark() == written.marks[step]
     table.close()
-    assert path.read_text() == whole[: whole.index("1000,")]
 
 
-def test_table_keeps_its_columns(path: Path):
-    table = Table(path, step=1000)
+def test_table_keeps_its_columns(written: Written):
+    table = Table(written.path, mark=written.marks[1000])
     table.write(event(2000, another=[1.0, 1.0]), [0, 7])
     table.close()
-    assert path.read_text().splitlines()[-1] == "2000,7,3.5,2,2,0.25"
+    assert written.path.read_text().splitlines()[-1] == "2000,7,3.5,2,2,0.25"
 
 
-@pytest.mark.parametrize("content", [None, "", "step,se", "what,else\n1,2\n"])
-def test_table_starts_anew_without_a_header(tmp_path: Path, content: str | None):
-    path = tmp_path / "table.csv"
-    if content is not None:
-        path.write_text(content)
-    table = Table(path, step=5)
-    table.write(event(6), [0, 1])
-    table.close()
-    assert path.read_text().splitlines()[0].startswith("step,seed,return_mean")
+def test_a_damaged_table_is_named_and_kept(written: Written, caplog: pytest.LogCaptureFixture):
+    """At every byte, and cut anywhere."""
+    whole = written.path.read_bytes()
+    mark = written.marks[100]
+    altered = [whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :] for place in range(mark.size)]
+    for content in [*altered, *(whole[:length] for length in range(mark.size))]:
+        written.path.write_bytes(content)
+        caplog.clear()
+        table = Table(written.path, mark=mark)
+        table.write(event(200), [0, 7])
+        table.close()
+        assert caplog.text.count(f"{written.path}: was cut or altered; it is kept as seeds_000-001.csv.damaged") == 1
+        assert written.path.with_name("seeds_000-001.csv.damaged").read_bytes() == content
+        assert [line[:4] for line in written.path.read_text().splitlines()] == ["step", "200,", "200,"]
+
+
+def test_a_missing_table_is_named(written: Written, caplog: pytest.LogCaptureFixture):
+    written.path.unlink()
+    Table(written.path, mark=written.marks[10]).close()
+    assert f"{written.path}: is gone, with the metrics of earlier steps" in caplog.text
+    assert written.path.read_bytes() == b""
 
 
 def test_recent_returns_weigh_episodes():

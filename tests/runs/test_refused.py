@@ -96,6 +96,14 @@ def test_a_damaged_checkpoint_is_no_complete_run(tmp_path: Path):
         go(run)
 
 
+def test_a_run_does_not_go_on_past_a_damaged_checkpoint(tmp_path: Path):
+    run = interrupted(tmp_path, 24)
+    path = checkpoint_path(tmp_path, "smoke", "cartpole", 1, 20)
+    damage(path)
+    with pytest.raises(CheckpointError, match=rf"^{path}: was altered.*: put it back, or delete it"):
+        go(run)
+
+
 def test_other_arrays_than_the_checkpoints(tmp_path: Path):
     run = run_at(tmp_path, seeds=(3,))
     go(run)

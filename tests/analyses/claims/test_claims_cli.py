@@ -23,7 +23,12 @@ def write(root: Path, name: str, found: dict[str, Any], *, profile: str = "quick
     for table, rows in found.items():
         known = {**COMMON, **questions()[table].COLUMNS}
         columns = {column: known[column] for column in rows.columns}
-        files.write(root / profile / name / f"{table}.csv", rows, columns, HEAD | {"agent": name} | head)
+        files.write(
+            root / profile / name / f"{table}.csv",
+            rows,
+            columns,
+            HEAD | {"analysis": table, "agent": name, "profile": profile} | head,
+        )
     return root / profile
 
 
@@ -97,7 +102,8 @@ def test_another_agents_rows_are_refused(tmp_path: Path, capsys: pytest.CaptureF
     """A file that was copied to a wrong folder would speak for someone else."""
     write(tmp_path, "minatar", {"returns": agent("cartpole")["returns"]})
     assert said_of(tmp_path) == 1
-    assert one_line(capsys) == f"{tmp_path}/quick/minatar/returns.csv holds rows of cartpole, not of minatar"
+    again = "(python -m analyses returns --profile quick --agent minatar)"
+    assert one_line(capsys) == f"{tmp_path}/quick/minatar/returns.csv holds rows of cartpole, not of minatar {again}"
 
 
 def test_an_agent_without_tables_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]):

@@ -1,7 +1,6 @@
 """Is a population on disk found whole, and does one line say what is wrong and what to do?"""
 
 import pickle
-import re
 import shlex
 import shutil
 from collections.abc import Callable
@@ -150,15 +149,14 @@ def test_a_truncated_file(root: Path, keep: int):
     assert refusal(root).startswith(f"{path}: is half-written, damaged or not a safetensors file")
 
 
-def test_an_altered_file_shows_when_it_is_loaded(root: Path):
+def test_an_altered_file_shows_before_anything_is_measured(root: Path):
+    """Also where all units that would read it are kept."""
     path = checkpoint(root, 1, 20)
     data = bytearray(path.read_bytes())
     data[-3] ^= 1
     path.write_bytes(data)
-    found = find(root)
-    found.agents((0, 1), 0, "cpu")
-    with pytest.raises(CheckpointError, match=f"^{re.escape(str(path))}: was altered"):
-        found.agents((0, 1), 20, "cpu")
+    assert refusal(root).startswith(f"{path}: was altered")
+    assert find(root, seeds=(0,)).seeds == (0,)
 
 
 @pytest.mark.parametrize(
