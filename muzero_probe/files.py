@@ -7,6 +7,7 @@ one in the same folder; a lock on the unfinished file, which dies with its proce
 
 import errno
 import fcntl
+import hashlib
 import os
 import stat
 import uuid
@@ -16,6 +17,8 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 UNLOCKABLE = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL)  # some shared disks know no locks
+
+SEAL = b"\nmuzero-probe: "
 
 
 def replace(path: Path, blocks: Iterable[Any]) -> None:
@@ -60,6 +63,31 @@ def read(path: Path) -> bytes:
 def check(path: Path) -> None:
     """Raises `OSError` unless the path is a regular file that can be opened: before somebody else's code opens it."""
     os.close(_opener(path, os.O_RDONLY))
+
+
+def sealed(content: bytes, about: str) -> bytes:
+    """Returns content, of a format that allows bytes after its end, with a line: what it is about, and a digest."""
+    line = about.encode()
+    return b"%b%b%b %b\n" % (content, SEAL, line, _digest(content, line))
+
+
+def opened(data: bytes) -> tuple[bytes, str]:
+    """Returns the content of what was `sealed`, and what it is about.
+
+    Raises:
+        ValueError: if it was not, or was cut or altered since.
+    """
+    content, seal, line = data.rpartition(SEAL)
+    about, _, digest = line.removesuffix(b"\n").rpartition(b" ")
+    if not seal:
+        raise ValueError("was cut, or is not of this toolkit: it does not end with a digest")
+    if digest != _digest(content, about) or not line.endswith(b"\n"):
+        raise ValueError("was cut or altered, its digest does not match")
+    return content, about.decode()
+
+
+def _digest(content: bytes, about: bytes) -> bytes:
+    return hashlib.sha256(about + b" " + content).hexdigest().encode()
 
 
 def _opener(path: str | Path, flags: int) -> int:

@@ -93,7 +93,7 @@ def _recordings(given: Arguments, study: Study) -> dict[str, str]:
         raise TableError(f"--gif: {', '.join(strangers)} is not shown: {', '.join(shown)}")
     paths = {agent: named.get(agent, given.figures / given.profile / f"play_{agent}.gif") for agent in shown}
     try:
-        return {agent: pictures.gif(path) for agent, path in paths.items() if agent in named or path.is_file()}
+        return {agent: pictures.gif(path, agent) for agent, path in paths.items() if agent in named or path.is_file()}
     except ValueError as error:
         raise TableError(str(error)) from None
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from figures import style
+from muzero_probe import files
 
 
 def inline(figure: Figure, text: str) -> str:
@@ -25,14 +26,17 @@ def inline(figure: Figure, text: str) -> str:
     return svg.replace("<svg ", f'<svg role="img" aria-label="{html.escape(" ".join(text.split()))}" ', 1)
 
 
-def gif(path: Path) -> str:
-    """A recording as the address of an image that needs no request.
+def gif(path: Path, agent: str) -> str:
+    """An agent's recording as the address of an image that needs no request.
 
     Raises:
-        ValueError: if the file is no GIF.
+        ValueError: if the file is damaged, another agent's, or none that `muzero-probe play` wrote.
         OSError: if it cannot be read.
     """
-    content = path.read_bytes()
-    if content[:6] not in (b"GIF87a", b"GIF89a"):
-        raise ValueError(f"{path} is no GIF")
+    try:
+        content, about = files.opened(files.read(path))
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}; `muzero-probe play {agent} --out {path}` writes one") from None
+    if about != agent:
+        raise ValueError(f"{path}: is a recording of {about}, not of {agent}")
     return f"data:image/gif;base64,{base64.b64encode(content).decode()}"

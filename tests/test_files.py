@@ -108,3 +108,16 @@ def test_only_regular_files_are_read(tmp_path: Path, kind: str):
     for reader in (files.read, files.check):
         with pytest.raises(OSError, match="file"):
             reader(path)
+
+
+def test_what_was_sealed_is_opened_as_it_was(tmp_path: Path):
+    data = files.sealed(b"a\nmuzero-probe: b", "an agent")
+    assert data.startswith(b"a\nmuzero-probe: b") and files.opened(data) == (b"a\nmuzero-probe: b", "an agent")
+
+
+def test_every_byte_of_what_was_sealed_counts():
+    data = files.sealed(b"content", "agent")
+    changed = [data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :] for place in range(len(data))]
+    for other in [*changed, *(data[:length] for length in range(len(data))), data + b"\n", b"content", b""]:
+        with pytest.raises(ValueError, match=r"cut|altered"):
+            files.opened(other)

@@ -39,6 +39,7 @@ class Episode:
     """What is shown.
 
     Attributes:
+        agent: who plays.
         title: of the animation.
         end: how the episode ended.
         cut: whether a time limit ended it, so that the return is not known beyond.
@@ -46,6 +47,7 @@ class Episode:
         seen: what the model expected, and what came.
     """
 
+    agent: str
     title: str
     end: str
     cut: bool
@@ -62,7 +64,7 @@ def write(episode: Episode, path: Path) -> tuple[int, int]:
     frames = FRAMES
     while True:
         chosen = times(len(episode.seen.values), frames)
-        data = encode(drawn(episode, chosen))
+        data = files.sealed(encode(drawn(episode, chosen)), episode.agent)
         if len(data) <= BYTES or len(chosen) == 2:
             files.replace(path, [data])
             return len(chosen), len(data)

@@ -200,6 +200,7 @@ def show(command: Play, who: Player) -> int:
     final = game.step(trace.states[-1:], trace.actions[-1:]).states
     states = np.concatenate([trace.states, final])
     episode = animation.Episode(
+        agent=who.config.agent,
         title=title,
         end=ends[0],
         cut=not terminated[0],

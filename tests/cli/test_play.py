@@ -13,7 +13,7 @@ from PIL import Image
 from analyses import returns
 from analyses.harness import checkpoints as populations
 from analyses.harness.agents import Inputs
-from muzero_probe import agents, engine
+from muzero_probe import agents, engine, files
 from muzero_probe.checkpoints import checkpoint_path, load_checkpoint
 from muzero_probe.cli import animation, play
 from muzero_probe.cli import main as cli
@@ -162,6 +162,8 @@ def test_the_animation_has_a_frame_for_every_state(
     assert cli.main([*SMOKE, "--root", str(TINY), "--step", str(STEP), "--out", str(again)]) == 0
     assert capsys.readouterr().out.endswith(f"\n{again}: {T + 1} frames, {again.stat().st_size / 1e6:.2f} MB\n")
     assert again.read_bytes() == path.read_bytes()
+    content, about = files.opened(path.read_bytes())
+    assert content.endswith(b";") and about == "cartpole"  # a GIF's own end
 
 
 def episode(steps: int, *, pictures: Any = None, **seen: Any) -> animation.Episode:
@@ -170,7 +172,7 @@ def episode(steps: int, *, pictures: Any = None, **seen: Any) -> animation.Episo
              "real": np.zeros((steps, 1))}  # fmt: skip
     blank = np.full((240, 100, 3), 255, np.uint8)
     return animation.Episode(
-        title="nobody", end="the end", cut=False, seen=Foresight(**{**given, **seen}),
+        agent="nobody", title="nobody", end="the end", cut=False, seen=Foresight(**{**given, **seen}),
         pictures=pictures or (lambda times: np.stack([blank] * len(times))),
     )  # fmt: skip
 

@@ -20,6 +20,7 @@ from analyses.claims.__main__ import show
 from analyses.claims.sentences import CLAIMS
 from analyses.claims.verdicts import judge
 from figures import own_policy
+from muzero_probe.files import sealed
 from report.comments import COMMENTS
 from report.drawings import Drawing
 from report.page import contents, render
@@ -293,9 +294,9 @@ def test_recordings(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     capsys.readouterr()
     found = out / "small" / "play_cartpole.gif"
     found.parent.mkdir(parents=True)
-    found.write_bytes(GIF)
+    found.write_bytes(sealed(GIF, "cartpole"))
     large = tmp_path / "large.gif"
-    large.write_bytes(GIF + bytes(2_000_000))
+    large.write_bytes(sealed(GIF + bytes(2_000_000), "lunar_lander"))
     assert reduced.report(root, out, "--gif", f"lunar_lander={large}") == 0
     said = capsys.readouterr().err
     assert one_line(said, "python -m report") == (
@@ -306,10 +307,17 @@ def test_recordings(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
 
 
 def test_recordings_that_are_none(own: Path, capsys: pytest.CaptureFixture[str]):
-    """Of nobody, missing, or of another kind."""
-    (own / "x.gif").write_bytes(b"\x89PNG")
+    """Of nobody, missing, of another kind, of another agent, or altered."""
+    (own / "x.gif").write_bytes(GIF)
+    (own / "other.gif").write_bytes(sealed(GIF, "minatar"))
+    (own / "altered.gif").write_bytes(sealed(GIF, "cartpole").replace(b"\x01", b"\x02", 1))
     assert "somebody is not shown: cartpole, lunar_lander" in refused(own, capsys, "--gif", f"somebody={own}/x.gif")
-    assert "x.gif is no GIF" in refused(own, capsys, "--gif", f"cartpole={own}/x.gif")
+    for name, said in (
+        ("x", "does not end with a digest"),
+        ("altered", "cut or altered"),
+        ("other", "of minatar, not"),
+    ):
+        assert said in refused(own, capsys, "--gif", f"cartpole={own}/{name}.gif")
     assert "y.gif" in refused(own, capsys, "--gif", f"cartpole={own}/y.gif")
 
 
