@@ -26,10 +26,9 @@ from typing import Any
 
 import numpy as np
 from filelock import FileLock, Timeout
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import load_file
 
-from muzero_probe import files
+from muzero_probe import arrays as array_files
+from muzero_probe.arrays import ArrayFileError, Arrays
 from muzero_probe.provenance import commit, versions
 
 ROOT = Path("checkpoints")
@@ -37,13 +36,7 @@ FORMAT = "muzero-probe"
 FORMAT_VERSION = "1"
 
 _STEM = {"checkpoint": "step", "resume": "state"}  # kind -> how its file names begin
-_DTYPES = {"bool": "BOOL", "float16": "F16", "float32": "F32", "float64": "F64"}
-_DTYPES |= {f"int{n}": f"I{n}" for n in (8, 16, 32, 64)}
-_DTYPES |= {f"uint{n}": f"U{n}" for n in (8, 16, 32, 64)}
-_NO_DIGEST = "0" * 64
-_MAX_HEADER = 100_000_000  # bytes; safetensors refuses to read more
 
-Arrays = Mapping[str, np.ndarray]
 Json = Mapping[str, Any]
 
 
@@ -160,7 +153,7 @@ def save_checkpoint(
             raise CheckpointError(f"{path}: is there with other arrays; not overwritten")
         return path
     run = {"agent": agent, "profile": profile, "seeds": [seed], "step": step}
-    _write(path, arrays, _fields("checkpoint", run, config, meta={}))
+    array_files.save(path, arrays, _fields("checkpoint", run, config, meta={}))
     return path
 
 
@@ -172,7 +165,7 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
             that are not finite, or is not of the agent, profile, seed and step that its path says.
     """
     header = _read(Path(path), kinds=("checkpoint",), verify=True)
-    arrays = dict(sorted(load_file(path).items()))
+    arrays = array_files.load(Path(path))
     if not all(np.isfinite(array).all() for array in arrays.values() if array.dtype.kind == "f"):
         raise CheckpointError(f"{path}: holds numbers that are not finite, an agent that was no longer trained")
     return Checkpoint(**vars(header), arrays=arrays)
@@ -224,7 +217,7 @@ def save_resume(
         raise CheckpointError(f"{states[-1][1]}: is later than step {step}: resume it or delete it")
     path = folder / _name("resume", step)
     run = {"agent": agent, "profile": profile, "seeds": seeds, "step": step}
-    _write(path, arrays, _fields("resume", run, config, meta))
+    array_files.save(path, arrays, _fields("resume", run, config, meta))
     for _, old in _list("resume", folder)[:-2]:
         old.unlink()
     return path
@@ -247,7 +240,7 @@ def load_latest_resume(
     except CheckpointError as error:
         rest = f"continue from {states[-2][1]}" if len(states) > 1 else "start from the beginning"
         raise CheckpointError(f"{error}; delete it to {rest}") from error
-    return dict(sorted(load_file(path).items())), header.meta, header
+    return array_files.load(Path(path)), header.meta, header
 
 
 @contextmanager
@@ -319,51 +312,17 @@ def _fields(kind: str, run: Json, config: Json, meta: Json) -> dict[str, str]:
     return own | {"versions": json.dumps(versions()), "commit": commit()}
 
 
-def _write(path: Path, arrays: Arrays, fields: dict[str, str]) -> None:
-    """Writes a safetensors file atomically, its bytes given by its content alone.
-
-    The library's own writer orders the header at random (another digest each time), ignores
-    strides, denies reading to all but the owner, and leaves temporary files of unknown names.
-    """
-    entries: dict[str, Any] = {}
-    blocks: list[Any] = []
-    end = 0
-    # Widest dtype first: every array is aligned.
-    for name, array in sorted(arrays.items(), key=lambda item: (-item[1].itemsize, item[0])):
-        code = _DTYPES.get(array.dtype.name)
-        if code is None or name == "__metadata__":
-            raise TypeError(f"{name}: an array of {array.dtype} cannot be stored under this name")
-        array = np.asarray(array, dtype=array.dtype.newbyteorder("<"), order="C")
-        start, end = end, end + array.nbytes
-        entries[name] = {"dtype": code, "shape": array.shape, "data_offsets": [start, end]}
-        blocks.append(array.reshape(-1).view(np.uint8))
-
-    def head(digest: str) -> bytes:
-        text = json.dumps({"__metadata__": {**fields, "digest": digest}, **entries}).encode()
-        text += b" " * (-len(text) % 8)
-        if len(text) > _MAX_HEADER:
-            raise ValueError(f"{path}: {len(text)} bytes of header; put large data into arrays")
-        return len(text).to_bytes(8, "little") + text
-
-    digest = hashlib.sha256(head(_NO_DIGEST))
-    for block in blocks:
-        digest.update(block)
-    files.replace(path, (head(digest.hexdigest()), *blocks))
-
-
 def _read(path: Path, *, kinds: tuple[str, ...], verify: bool) -> Header:
     try:
-        files.check(path)
-        with safe_open(path, framework="np") as content:  # checks offsets, shapes and the length
-            fields: dict[str, str] = content.metadata() or {}
+        fields = array_files.fields(path)
         if fields.get("format") != FORMAT:
             raise CheckpointError(f"{path}: is not a {FORMAT} file")
         if (version := fields["format_version"]) != FORMAT_VERSION:
             raise CheckpointError(f"{path}: has format version {version}, not {FORMAT_VERSION}")
         if (kind := fields["kind"]) not in kinds:
             raise CheckpointError(f"{path}: is of kind {kind!r}, not {' or '.join(kinds)}")
-        if verify and _digest(path, fields["digest"]) != fields["digest"]:
-            raise CheckpointError(f"{path}: was altered, its digest does not match")
+        if verify:
+            array_files.verify(path, fields["digest"])
         values: dict[str, Any] = {name: fields[name] for name in Header.__annotations__}
         for name in ("seeds", "step", "config", "versions", "meta"):
             values[name] = json.loads(fields[name])
@@ -372,9 +331,8 @@ def _read(path: Path, *, kinds: tuple[str, ...], verify: bool) -> Header:
             place = checkpoint_path("", header.profile, header.agent, header.seed, header.step)
         else:
             place = resume_folder("", header.profile, header.agent, header.seeds) / _name("resume", header.step)
-    except SafetensorError as error:
-        what = "is half-written, damaged or not a safetensors file"
-        raise CheckpointError(f"{path}: {what} ({error})") from error
+    except ArrayFileError as error:
+        raise CheckpointError(f"{path}: {error}") from error
     except FileNotFoundError as error:
         raise CheckpointError(f"{path}: no such file") from error
     except OSError as error:
@@ -386,11 +344,3 @@ def _read(path: Path, *, kinds: tuple[str, ...], verify: bool) -> Header:
     if not _is_at(path, place):
         raise CheckpointError(f"{path}: was written as {place}; renamed, moved or copied?")
     return header
-
-
-def _digest(path: Path, stored: str) -> str:
-    with path.open("rb") as file:
-        size = file.read(8)
-        head = size + file.read(int.from_bytes(size, "little"))
-        head = head.replace(stored.encode(), _NO_DIGEST.encode(), 1)
-        return hashlib.file_digest(file, lambda: hashlib.sha256(head)).hexdigest()

@@ -21,6 +21,7 @@ ROOT = Path(muzero_probe.__file__).parents[1]
 # a module imports from its own part or from one of a lower layer; the longest name that fits is a module's part
 LAYERS = {
     "cli.seeds": 0,
+    "arrays": 0,
     "compiled": 0,
     "config": 0,
     "exact": 0,

@@ -4,17 +4,15 @@ All analyses of a checkpoint share its bank. Within a bank states are in the ord
 are a uniform draw of n.
 """
 
-import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import load_file, save
 
 from analyses.harness.agents import Agents
 from analyses.tables import TableError
-from muzero_probe import files
+from muzero_probe import arrays
+from muzero_probe.arrays import ArrayFileError
 from muzero_probe.probes.episodes import draw_bank, play
 
 
@@ -28,9 +26,9 @@ def measure(agents: Agents, episodes: int, states: int) -> dict[str, np.ndarray]
     return {"states": np.frombuffer(blob, np.uint8), "counts": np.array([len(states) for states in drawn])}
 
 
-def stored(name: str, found: Mapping[str, np.ndarray]) -> bytes:
-    """Returns a file's bytes: the arrays, the unit's name, and a digest of both."""
-    return save(dict(found), metadata={"unit": name, "digest": _digest(name, found)})
+def write(path: Path, found: Mapping[str, np.ndarray]) -> None:
+    """Writes a file that says which unit it is."""
+    arrays.save(path, found, {"unit": path.stem})
 
 
 def check(path: Path) -> None:
@@ -40,30 +38,20 @@ def check(path: Path) -> None:
         TableError: in one line.
     """
     try:
-        files.check(path)
-        with safe_open(path, framework="np") as content:
-            said = content.metadata() or {}
-        found = load_file(path)
-    except (SafetensorError, OSError, ValueError, KeyError) as error:
+        said = arrays.fields(path)
+        arrays.verify(path, said.get("digest", ""))
+    except ArrayFileError as error:
+        raise TableError(f"{path} {error}") from None
+    except OSError as error:
         raise TableError(f"{path} cannot be read as a bank: {' '.join(str(error).split())}") from None
-    if said.get("digest") != _digest(said.get("unit", ""), found):
-        raise TableError(f"{path} was cut or altered, its digest does not match")
-    if said["unit"] != path.stem:
-        raise TableError(f"{path} holds the unit {said['unit']}")
-
-
-def _digest(name: str, found: Mapping[str, np.ndarray]) -> str:
-    digest = hashlib.sha256(name.encode())
-    for key, array in sorted(found.items()):
-        digest.update(f"|{key} {array.dtype.str} {array.shape}|".encode())
-        digest.update(np.ascontiguousarray(array).data)
-    return digest.hexdigest()
+    if said.get("unit") != path.stem:
+        raise TableError(f"{path} holds the unit {said.get('unit')}")
 
 
 def read(path: Path | None, agents: Agents, states: int) -> tuple[np.ndarray, np.ndarray]:
     """Returns the first states of every seed's bank, [B, ...], and the seed index [B] of each."""
     assert path is not None
-    stored = load_file(path)
+    stored = arrays.load(path)
     counts = stored["counts"]
     bank = agents.env.from_bytes(stored["states"].tobytes())
     starts = np.cumsum(counts) - counts

@@ -17,7 +17,6 @@ from analyses.harness.population import Population
 from analyses.harness.registry import questions
 from analyses.harness.units import Unit
 from analyses.tables import Column, TableError
-from muzero_probe import files
 from muzero_probe.provenance import commit, versions
 
 COMMON = {
@@ -130,7 +129,7 @@ class Work:
             measure=partial(_bank, self.population, seeds, step, self.device, vars(settings)),
             depends=(vars(settings), self._of("analyses.harness.banks"), self._digests(seeds, (step,)), seeds, step),
             folder=self.cache,
-            write=_write_bank,
+            write=banks.write,
             check=banks.check,
             suffix=".safetensors",
         )
@@ -202,10 +201,6 @@ def _bank(
     population: Population, seeds: tuple[int, ...], step: int, device: str, settings: Mapping[str, int]
 ) -> dict[str, np.ndarray]:
     return banks.measure(population.agents(seeds, step, device), **settings)
-
-
-def _write_bank(path: Path, found: dict[str, np.ndarray]) -> None:
-    files.replace(path, [banks.stored(path.stem, found)])
 
 
 def _once(population: Population, name: str, settings: Any, seeds: tuple[int, ...], device: str) -> Any:

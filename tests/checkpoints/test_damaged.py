@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from muzero_probe import checkpoints
+from muzero_probe import arrays
 from muzero_probe.checkpoints import CheckpointError, checkpoint_path, load_checkpoint, load_latest_resume, read_header
 from tests.checkpoints.files import networks, save, save_state
 
@@ -25,7 +25,7 @@ def rewrite(path: Path, change: Any) -> None:
     text += b" " * (-len(text) % 8)
     path.write_bytes(len(text).to_bytes(8, "little") + text + data[8 + size :])
     if digest is not None:
-        right = checkpoints._digest(path, digest)
+        right = arrays.digest(path, digest)
         path.write_bytes(path.read_bytes().replace(digest.encode(), right.encode(), 1))
 
 

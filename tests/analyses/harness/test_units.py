@@ -30,7 +30,7 @@ ROWS = pd.DataFrame({"seed": [0, 1], "error": [1 / 3, float("nan")], "model": ["
 BANK = {"states": np.arange(5, dtype=np.uint8), "counts": np.array([2, 3])}
 WRITERS = pytest.mark.parametrize(
     ("write", "result"),
-    [(partial(study._write_rows, COLUMNS), ROWS), (study._write_bank, BANK)],
+    [(partial(study._write_rows, COLUMNS), ROWS), (banks.write, BANK)],
     ids=["rows", "bank"],
 )
 
@@ -169,7 +169,7 @@ def test_rows_must_be_those_that_the_question_declares(tmp_path: Path):
 
 
 def test_a_bank_is_arrays(tmp_path: Path):
-    study._write_bank(tmp_path / "unit.safetensors", BANK)
+    banks.write(tmp_path / "unit.safetensors", BANK)
     found = load_file(tmp_path / "unit.safetensors")
     assert found.keys() == BANK.keys() and all(np.array_equal(found[name], BANK[name]) for name in BANK)
     banks.check(tmp_path / "unit.safetensors")
@@ -178,7 +178,7 @@ def test_a_bank_is_arrays(tmp_path: Path):
 def test_every_byte_of_a_bank_counts(tmp_path: Path):
     """One flipped at a time: refused, or of no consequence (blanks and order in the header)."""
     path = tmp_path / "unit.safetensors"
-    study._write_bank(path, BANK)
+    banks.write(path, BANK)
     data = path.read_bytes()
     accepted = 0
     for place in range(len(data)):
@@ -199,7 +199,7 @@ def test_every_byte_of_a_bank_counts(tmp_path: Path):
 
 
 def test_a_bank_in_another_s_place(tmp_path: Path):
-    study._write_bank(tmp_path / "unit.safetensors", BANK)
+    banks.write(tmp_path / "unit.safetensors", BANK)
     other = (tmp_path / "unit.safetensors").rename(tmp_path / "other.safetensors")
     with pytest.raises(TableError, match=r"other\.safetensors holds the unit unit"):
         banks.check(other)
@@ -213,3 +213,9 @@ def test_a_spoilt_unit_is_measured_again(counted: Counted):
     units.complete(work, jobs=1, console=said)
     assert counted.measured == [0, 1, 1] and work[1].path.read_text() == "1"
     assert said.file.getvalue() == f"{work[1].path} is spoilt: it is measured again\n"  # pyright: ignore
+
+
+def test_the_same_bank_is_the_same_bytes(tmp_path: Path):
+    for folder in ("a", "b"):
+        banks.write(tmp_path / folder / "unit.safetensors", BANK)
+    assert (tmp_path / "a" / "unit.safetensors").read_bytes() == (tmp_path / "b" / "unit.safetensors").read_bytes()
