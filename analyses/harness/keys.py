@@ -16,8 +16,8 @@ from pathlib import Path
 
 # files, messages, pictures and values: none of these can change a number, but for values, which count by themselves
 NOT_MEASURING = (
-    "analyses.harness.settings", "analyses.tables", "muzero_probe.arrays", "muzero_probe.compiled", "muzero_probe.config",
-    "muzero_probe.envs.drawing", "muzero_probe.files", "muzero_probe.provenance",
+    "analyses.harness.settings", "analyses.tables", "muzero_probe.arrays", "muzero_probe.compiled",
+    "muzero_probe.config", "muzero_probe.envs.drawing", "muzero_probe.files", "muzero_probe.provenance",
 )  # fmt: skip
 PACKAGES = ("numpy", "numba", "llvmlite", "torch", "gymnasium", "ale-py", "box2d", "minatar", "opencv-python-headless")
 
