@@ -23,6 +23,7 @@ LAYERS = {
     "cli.seeds": 0,
     "compiled": 0,
     "config": 0,
+    "door": 0,
     "exact": 0,
     "files": 0,
     "provenance": 0,
