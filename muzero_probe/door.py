@@ -13,6 +13,8 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing
 
+from muzero_probe.compiled import jit
+
 MOST = 100_000  # of whatever an array has an axis of: horizons, samples, simulations, actions
 MOST_SEQUENCES = 2**22  # prefixes of action sequences that are followed side by side; about 2 GiB
 ROOM = 4 * 2**30  # bytes that one call may ask for
@@ -177,6 +179,29 @@ def all_finite(what: str, given: np.ndarray) -> None:
     # a sum is finite where all numbers are, but for huge ones
     if not math.isfinite(np.add.reduce(given, None)) and not np.isfinite(given).all():
         raise ValueError(f"{what} must be finite, {given[~np.isfinite(given)][0]} is among them")
+
+
+def actions(what: str, given: Any, shape: Lengths, count: int) -> np.ndarray:
+    """Returns actions, if they are integers [B] or [B, T] within 0..count - 1.
+
+    Raises:
+        TypeError: as `array`.
+        ValueError: as `array`.
+    """
+    if (
+        type(given) is np.ndarray and given.dtype == np.int64 and given.ndim == len(shape) and len(given) == shape[0]
+        and _within(given if given.ndim == 1 else given.reshape(-1), count)
+    ):  # fmt: skip
+        return given  # soon told, since models are asked in every simulation
+    return array(what, given, shape, INTEGERS, low=0, high=count - 1)
+
+
+@jit
+def _within(given, count):
+    within = True
+    for action in given:
+        within &= 0 <= action < count
+    return within
 
 
 def distributions(what: str, given: Any, shape: Lengths) -> np.ndarray:

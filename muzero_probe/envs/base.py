@@ -14,6 +14,7 @@ not: the caller counts steps.
 
 import hashlib
 import json
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any, ClassVar, NamedTuple
@@ -219,7 +220,11 @@ class Environment(ABC):
             raise self._error(f"states must be a {self.state_dtype.__name__} array, got {got}")
         if states.ndim == 0 or states.shape[1:] != self.state_shape:
             raise self._error(f"states must have shape [{allowed}], got {list(states.shape)}")
-        if states.dtype.kind == "f" and not np.isfinite(states).all():
+        if (
+            states.dtype.kind == "f"
+            and not math.isfinite(np.add.reduce(states, None))
+            and not np.isfinite(states).all()
+        ):
             raise self._error(f"states must be finite, {states[~np.isfinite(states)][0]} is among them")
         return states
 
@@ -286,6 +291,14 @@ def check_step(env: Environment, step: StepResult, rows: int) -> StepResult:
     """
     try:
         states, observations, rewards, terminated = door.instance("step's answer", step, StepResult)
+        if (
+            type(rewards) is type(terminated) is type(observations) is type(states) is np.ndarray
+            and rewards.dtype == np.float32 and terminated.dtype == np.bool_ and len(states) == rows
+            and rewards.shape == (rows,) == terminated.shape and observations.shape == (rows, *env.observation_shape)
+            and observations.dtype.kind in "fiub" and math.isfinite(np.add.reduce(rewards))
+            and (observations.dtype.kind != "f" or math.isfinite(np.add.reduce(observations, None)))
+        ):  # fmt: skip
+            return step  # soon told
         door.array("rewards", rewards, (rows,), door.REALS)
         door.array("terminated", terminated, (rows,), door.BOOLEANS)
         _check_seen(env, states, observations, rows)

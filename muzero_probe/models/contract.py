@@ -54,10 +54,12 @@ class Model(ABC):
 
     def rollout(self, states: States, plans: np.ndarray) -> np.ndarray:
         """Returns the rewards [B, T] float32 along plans [B, T]; after a known termination they are 0."""
-        door.array("plans", plans, (len(states), "T"), door.INTEGERS, low=0, high=self.num_actions - 1)
+        door.actions("plans", plans, (len(states), "T"), self.num_actions)
         rewards = np.zeros(plans.shape, np.float32)
         for t in range(plans.shape[1]):
-            prediction = checked(self.step(states, plans[:, t]), self, len(plans))
+            prediction = self.step(states, plans[:, t])
+            if np.shape(prediction.rewards) != rewards.shape[:1]:
+                checked(prediction, self, len(plans))
             states, rewards[:, t] = prediction.states, prediction.rewards
         return rewards
 

@@ -54,7 +54,7 @@ class FunctionModel(Model):
 
     def step(self, states: States, actions: np.ndarray) -> Prediction:
         """See `Model`."""
-        door.array("actions", actions, (_rows(states),), door.INTEGERS, low=0, high=self.num_actions - 1)
+        door.actions("actions", actions, (_rows(states),), self.num_actions)
         latents, rewards, values, prior_logits = self._called("recurrent", self.recurrent, 4, states, actions)
         return Prediction(latents, _array(rewards), _array(values), _array(prior_logits))
 
@@ -79,6 +79,8 @@ class FunctionModel(Model):
                 f"{list(np.shape(first.states))}"
             )
         self._called("recurrent", partial(simulate, self.recurrent, tree), 0, roots, plan, keys)
+        if not np.isfinite(tree.totals[:, 0].sum() + tree.priors.sum()):  # all that is backed up arrives at the root
+            raise ModelError(f"{type(self).__name__}: recurrent must give finite numbers")
         return True
 
     def _check_logits(self, found: Any) -> None:
@@ -150,13 +152,13 @@ class Several(Model):
     def step(self, states: States, actions: np.ndarray) -> Prediction:
         """See `Model`."""
         self._check_rows(len(states))
-        door.array("actions", actions, (len(self.row_models),), door.INTEGERS, low=0, high=self.num_actions - 1)
+        door.actions("actions", actions, (len(self.row_models),), self.num_actions)
         return self._joined(lambda model, part: model.step(states[part], actions[part]))
 
     def rollout(self, states: States, plans: np.ndarray) -> np.ndarray:
         """See `Model`."""
         self._check_rows(len(states))
-        door.array("plans", plans, (len(self.row_models), "T"), door.INTEGERS, low=0, high=self.num_actions - 1)
+        door.actions("plans", plans, (len(self.row_models), "T"), self.num_actions)
         return np.concatenate([model.rows(part).rollout(states[part], plans[part]) for model, part in self._parts()])
 
     def simulate(self, tree: Tree, roots: States, plan: Plan, keys: np.ndarray) -> bool:

@@ -88,8 +88,7 @@ class LearnedModel(Model):
 
     def _actions(self, what: str, given: np.ndarray, behind: tuple[str, ...]) -> np.ndarray:
         """Returns actions [B, ...] as int64, contiguous."""
-        shape = (len(self.row_seeds), *behind)
-        found = door.array(what, given, shape, door.INTEGERS, low=0, high=self.num_actions - 1)
+        found = door.actions(what, given, (len(self.row_seeds), *behind), self.num_actions)
         return np.ascontiguousarray(found, dtype=np.int64)
 
     def _latents(self, states: States) -> States:

@@ -123,10 +123,10 @@ class Replay:
         door.array("actions", actions, shape, door.INTEGERS, low=0, high=self.num_actions - 1)
         door.array("observations", observations, (*shape, *self.frames.observation_shape), "fiub", finite=False)
         door.array("policies", policies, (*shape, self.num_actions), door.REALS, finite=False)
-        for name, numbers in (("rewards", rewards), ("values", values)):
-            door.array(name, numbers, shape, finite=False)
-        for name, flags in (("terminated", terminated), ("final", final)):
-            door.array(name, flags, shape, door.BOOLEANS)
+        door.array("rewards", rewards, shape, finite=False)
+        door.array("values", values, shape, finite=False)
+        door.array("terminated", terminated, shape, door.BOOLEANS)
+        door.array("final", final, shape, door.BOOLEANS)
         at = self.written % self.config.replay_slots
         self.frames.write(self.written, observations)
         self.actions[:, :, at] = actions
@@ -159,8 +159,7 @@ class Replay:
             by the largest of each update's batch.
 
         Raises:
-            TypeError: if an argument is of another kind.
-            ValueError: if there are not as many streams as seeds, a number lies out of range, or nothing can be drawn.
+            ValueError: if streams are not as many as seeds, a number lies out of range, or nothing can be drawn.
         """
         S = len(door.streams("rngs", rngs, len(self.weights)))
         door.whole("updates", updates, 1)
@@ -206,8 +205,7 @@ class Replay:
             absorbing_actions: [S, U, K, B] random actions, used behind terminations.
 
         Raises:
-            TypeError: if an argument is of another kind.
-            ValueError: if it is of another shape, or positions or actions lie out of range.
+            ValueError: if shapes differ, or positions or actions lie out of range.
         """
         K = self.config.unroll_steps
         A = self.num_actions
@@ -289,8 +287,7 @@ class Replay:
 
     def _check_written(self, written: int, state: dict[str, np.ndarray]) -> None:
         """Refuses policies that are no distributions, and weights of what cannot be drawn."""
-        sums = state["policies"].sum(-1)
-        if (state["policies"] < 0).any() or (np.abs(sums - 1) > door.UNEVEN).any():
+        if (state["policies"] < 0).any() or (np.abs(state["policies"].sum(-1) - 1) > door.UNEVEN).any():
             raise ValueError("policies must be 0 or more and sum to 1")
         weights = state["weights"]
         recent = np.arange(max(0, written - self.lag), written) % self.config.replay_slots

@@ -31,7 +31,8 @@ CALLS = {
         "do not fit together",
     ),
     "sequences of 2^30": (
-        "policy_value_error(ENV, MODEL, STATES, lambda r, o: np.full((len(r), 2), 0.5), horizon=30, discount=1, samples=None)",
+        "policy = lambda rows, _: np.full((len(rows), 2), 0.5)\n"
+        "policy_value_error(ENV, MODEL, STATES, policy, horizon=30, discount=1, samples=None)",
         "action sequences, at most",
     ),
     "trajectories of 1e9": ("RolloutLeaf(horizon=10**9)", "at most 100,000"),
