@@ -7,6 +7,7 @@ et al. (2020), "lineage" the muzero-general implementation that the paper's Cart
 """
 
 import dataclasses
+import operator
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
@@ -37,6 +38,7 @@ class SearchConfig:
     """Share of that noise in the root's prior."""
 
     def __post_init__(self) -> None:
+        _check_types(self, "search")
         if self.rule not in get_args(Rule):
             raise ValueError(f"search.rule is {self.rule!r}, there are {', '.join(get_args(Rule))}")
         _at_least(self, "search", 1, "simulations")
@@ -70,6 +72,7 @@ class NetsConfig:
     """Highest atom of the reward."""
 
     def __post_init__(self) -> None:
+        _check_types(self, "nets")
         _at_least(self, "nets", 1, "latent", "hidden")
         _check_supports(self)
 
@@ -106,6 +109,7 @@ class ResidualNetsConfig:
     """Highest atom of the reward."""
 
     def __post_init__(self) -> None:
+        _check_types(self, "nets")
         _at_least(self, "nets", 2, "channels")
         _at_least(self, "nets", 1, "head_planes", "head_hidden")
         _check_supports(self)
@@ -159,6 +163,7 @@ class TrainingConfig:
     """Shares of the steps after which T changes."""
 
     def __post_init__(self) -> None:
+        _check_types(self, "training")
         _at_least(self, "training", 1, "batch_size", "unroll_steps", "n_step", "environments")
         _at_least(self, "training", 1, "steps", "warmup_slots", "replay_slots", most=MOST_STEPS)
         if self.batch_size < 2:
@@ -250,6 +255,21 @@ class Config:
                 raise ValueError(f"config section {name}: {sorted(given.keys() ^ known)} unknown or missing")
             built[name] = kind(**{k: tuple(v) if isinstance(v, list) else v for k, v in given.items()})
         return Config(agent=values["agent"], environment=dict(values["environment"]), **built)
+
+
+def _check_types(config: Any, section: str) -> None:
+    """Refuses what is no whole number, no number or no text where a field is one; not a number is no number."""
+    for field_ in dataclasses.fields(config):
+        value, name = getattr(config, field_.name), f"{section}.{field_.name}"
+        if field_.type is int:
+            try:
+                operator.index(value)
+            except TypeError:
+                raise ValueError(f"{name} is {value!r}, a whole number is needed") from None
+        if field_.type is float and (isinstance(value, str) or not hasattr(value, "__float__") or value != value):
+            raise ValueError(f"{name} is {value!r}, a number is needed")
+        if field_.type in (int, float) and isinstance(value, bool):
+            raise ValueError(f"{name} is {value!r}, a number is needed")
 
 
 def _check_supports(config: NetsConfig | ResidualNetsConfig) -> None:

@@ -11,10 +11,10 @@ from muzero_probe.nets.loss import Nets
 from muzero_probe.training.learner import Learner
 
 
-def learned_model(nets: Nets, theta: torch.Tensor, row_seeds: np.ndarray) -> LearnedModel:
+def learned_model(nets: Nets, theta: torch.Tensor, row_seeds: np.ndarray, *, may_diverge: bool = False) -> LearnedModel:
     """Returns the model of S agents for rows that belong to them; arguments as in `LearnedModel`."""
     kind = CompiledModel if computes(nets, theta) else LearnedModel
-    return kind(nets, theta, row_seeds)
+    return kind(nets, theta, row_seeds, may_diverge=may_diverge)
 
 
 def learner(nets: Nets, theta: torch.Tensor, config: TrainingConfig) -> Learner:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from muzero_probe import agents
+from muzero_probe import agents, door
 from muzero_probe.config import Rule, SearchConfig
 from muzero_probe.envs.base import Environment
 from muzero_probe.envs.replayed import Replayed
@@ -48,6 +48,8 @@ class ProbedAgent:
     """Settings that differ from an analysis' own, by its name, as in `agents.Profile`."""
 
     def __post_init__(self) -> None:
+        for what in ("name", "title", "profile"):
+            door.instance(what, getattr(self, what), str)
         for what, name in (("agent", self.name), ("profile", self.profile)):
             if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", name):
                 raise ValueError(f"{what} {name!r}: this cannot be a name")
@@ -67,9 +69,14 @@ class ProbedAgent:
                 f"agent {self.name}: every step needs the same seeds, found {sorted(counts)} models a step"
             )
         for name in ("horizon", "repetitions"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"agent {self.name}: {name} is {getattr(self, name)}, at least 1 is needed")
-        if self.temperature <= 0:
+            door.whole(f"agent {self.name}: {name}", getattr(self, name), 1)
+        if self.return_range is not None:
+            low, high = self.return_range
+            if not low < high:
+                raise ValueError(
+                    f"agent {self.name}: return_range must be two numbers, ascending, not {low} and {high}"
+                )
+        if not self.temperature > 0:
             raise ValueError(f"agent {self.name}: temperature is {self.temperature}, it must be positive")
         assert self.search  # refuses impossible values
 

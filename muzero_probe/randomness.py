@@ -2,9 +2,11 @@
 
 import math
 import zlib
+from typing import Any
 
 import numpy as np
 
+from muzero_probe import door
 from muzero_probe.compiled import jit
 
 GOLDEN = np.uint64(0x9E3779B97F4A7C15)  # odd, 2^64 / golden ratio: steps of a Weyl sequence
@@ -16,6 +18,32 @@ def stream(seed: int, purpose: str, *labels: int) -> np.random.Generator:
     It depends on nothing else: a seed draws the same alone and in a population.
     """
     return np.random.default_rng(np.random.SeedSequence([seed, zlib.crc32(purpose.encode()), *labels]))
+
+
+def restore(rng: np.random.Generator, state: Any) -> None:
+    """Puts a stream into a state that `rng.bit_generator.state` gave.
+
+    Raises:
+        TypeError: if it is no state.
+        ValueError: if it is another generator's, or numbers lie out of range.
+    """
+    name = type(rng.bit_generator).__name__
+    wanted = {"bit_generator", "state", "has_uint32", "uinteger"}
+    if not isinstance(state, dict) or state.keys() != wanted or state["bit_generator"] != name:
+        raise ValueError(f"the state of a random stream must be one of {name}, with {', '.join(sorted(wanted))}")
+    inner = state["state"]
+    if not isinstance(inner, dict) or inner.keys() != {"state", "inc"}:
+        raise ValueError("the state of a random stream must have state and inc")
+    for what, value, most in (
+        ("state", inner["state"], 2**128 - 1),
+        ("inc", inner["inc"], 2**128 - 1),
+        ("has_uint32", state["has_uint32"], 1),
+        ("uinteger", state["uinteger"], 2**32 - 1),
+    ):
+        door.whole(f"{what} of a random stream", value, 0, most)
+    if inner["inc"] % 2 == 0:
+        raise ValueError("inc of a random stream must be odd")
+    rng.bit_generator.state = state
 
 
 def row_keys(seed: int, purpose: str, rows: int, *labels: int) -> np.ndarray:
@@ -70,13 +98,16 @@ def _hashed(words):
 def observation_keys(observations: np.ndarray, labels: np.ndarray | None = None) -> np.ndarray:
     """Returns keys [B] uint64 that depend on the bytes of a row's observation and, where given, its label [B] >= 0."""
     observations = np.ascontiguousarray(observations)
+    if observations.dtype.hasobject:
+        raise TypeError(f"observations must be numbers, not {observations.dtype}")
     flat = observations.reshape(len(observations), math.prod(observations.shape[1:]))
     size = flat.dtype.itemsize * flat.shape[1]
     padded = np.zeros((len(flat), -(-size // 8) * 8), np.uint8)
     padded[:, :size] = flat.view(np.uint8)
     words = padded.view(np.uint64)
     if labels is not None:
-        words = np.column_stack([np.asarray(labels, np.uint64), words])
+        door.array("seeds of the rows", labels, (len(observations),), door.INTEGERS, low=0)
+        words = np.column_stack([labels.astype(np.uint64), words])
     return _hashed(words)
 
 

@@ -24,6 +24,7 @@ LAYERS = {
     "arrays": 0,
     "compiled": 0,
     "config": 0,
+    "door": 0,
     "exact": 0,
     "files": 0,
     "provenance": 0,

@@ -74,7 +74,7 @@ class Checkpoints(Population):
 
     def sources(self) -> list[str]:
         """See `Population`; the engine chooses the models, and also knows how they are trained."""
-        model = engine.learned_model(self.nets, torch.empty(0), np.empty(0, np.int64))
+        model = engine.learned_model(self.nets, torch.empty(0, self.nets.layout.size), np.empty(0, np.int64))
         return [type(each).__module__ for each in (self.env, self.nets, model)]
 
     def depends(self, device: str) -> dict[str, Any]:

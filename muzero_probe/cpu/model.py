@@ -3,8 +3,9 @@
 import numpy as np
 import torch
 
+from muzero_probe import door
 from muzero_probe.cpu import inference, search
-from muzero_probe.cpu.parameters import sizes_of
+from muzero_probe.cpu.parameters import Sizes, sizes_of
 from muzero_probe.models.contract import Prediction, States
 from muzero_probe.models.learned import LearnedModel
 from muzero_probe.nets.loss import Nets
@@ -14,7 +15,7 @@ from muzero_probe.search.tree import Plan, Tree
 
 def computes(nets: Nets, theta: torch.Tensor) -> bool:
     """Returns whether the compiled code knows these nets, and parameters where they lie."""
-    return isinstance(nets, Mlp) and theta.device.type == "cpu"
+    return isinstance(nets, Mlp) and isinstance(theta, torch.Tensor) and theta.device.type == "cpu"
 
 
 class CompiledModel(LearnedModel):
@@ -29,12 +30,15 @@ class CompiledModel(LearnedModel):
         TypeError: if the compiled code does not know the nets.
     """
 
-    def __init__(self, nets: Nets, theta: torch.Tensor, row_seeds: np.ndarray) -> None:
+    def __init__(self, nets: Nets, theta: torch.Tensor, row_seeds: np.ndarray, *, may_diverge: bool = False) -> None:
         if not isinstance(nets, Mlp):
             raise TypeError(f"compiled code knows Mlp nets, not {type(nets).__name__}")
-        super().__init__(nets, theta, row_seeds)
+        if theta.device.type != "cpu":
+            raise TypeError(f"compiled code computes on a CPU, parameters are on {theta.device}")
+        super().__init__(nets, theta, row_seeds, may_diverge=may_diverge)
         self._latent = nets.latent
-        self._agents = (theta.detach().numpy(), sizes_of(nets), self.row_seeds)
+        self._parameters = theta.detach().numpy()
+        self._sizes = sizes_of(nets)
 
     def root(self, observations: np.ndarray, states: States | None = None) -> Prediction:
         """See `LearnedModel`."""
@@ -46,21 +50,35 @@ class CompiledModel(LearnedModel):
 
     def step(self, states: States, actions: np.ndarray) -> Prediction:
         """See `LearnedModel`."""
+        states, actions = self._latents(states), self._actions("actions", actions, ())
         out = self._empty()
-        inference.step(*self._agents, np.ascontiguousarray(states), actions, *out[:4])
+        inference.step(*self._agents, states, actions, *out[:4])
         return out
 
     def rollout(self, states: States, plans: np.ndarray) -> np.ndarray:
         """See `LearnedModel`."""
+        states, plans = self._latents(states), self._actions("plans", plans, ("T",))
+        door.room("rewards of the plans", 4 * plans.size)
         rewards = np.empty(plans.shape, np.float32)
-        plans = np.ascontiguousarray(plans, dtype=np.int64)
-        inference.rollout(*self._agents, np.ascontiguousarray(states), plans, rewards)
+        inference.rollout(*self._agents, states, plans, rewards)
         return rewards
 
     def simulate(self, tree: Tree, roots: States, plan: Plan, keys: np.ndarray) -> bool:
         """See `Model`: all simulations are one compiled call."""
         search.simulate(*self._agents, tree, roots, plan, keys)
         return True
+
+    @property
+    def _agents(self) -> tuple[np.ndarray, Sizes, np.ndarray]:
+        """What the compiled code wants to know of the agents."""
+        return self._parameters, self._sizes, self.row_seeds
+
+    def _latents(self, states: States) -> np.ndarray:
+        """Returns latents [B, D], contiguous."""
+        found = door.array(
+            "states", states, (len(self.row_seeds), self._latent), door.REALS, finite=not self.may_diverge
+        )
+        return np.ascontiguousarray(found, dtype=np.float32)
 
     def _empty(self) -> Prediction:
         """Returns arrays of the right shape."""

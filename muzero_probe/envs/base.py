@@ -12,13 +12,17 @@ A termination belongs to T: a terminal state is absorbing, with reward 0 for eve
 not: the caller counts steps.
 """
 
+import hashlib
 import json
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from muzero_probe import door
 
 MAGIC = b"muzero-probe states "
 
@@ -145,7 +149,7 @@ class Environment(ABC):
         raise self._error("there are no pictures of this environment")
 
     def to_bytes(self, states: np.ndarray) -> bytes:
-        """Writes the states: a line that names environment, version and size, then the data."""
+        """Writes the states: a line that names environment, version, size and a digest of all, then the data."""
         states = self._check_states(states)
         payload = self._pack(states)
         header = {
@@ -154,13 +158,13 @@ class Environment(ABC):
             "rows": len(states),
             "bytes": len(payload),
         }
-        return MAGIC + json.dumps(header).encode() + b"\n" + payload
+        return MAGIC + json.dumps(header | {"digest": _digest(header, payload)}).encode() + b"\n" + payload
 
     def from_bytes(self, data: bytes) -> np.ndarray:
         """Reads the states `[B, ...]` that `to_bytes` wrote.
 
         Raises:
-            ValueError: if the data are not states, or are truncated, or belong to another
+            ValueError: if the data are not states, or are truncated or altered, or belong to another
                 environment or to another version of its format.
         """
         data = bytes(data)
@@ -172,8 +176,10 @@ class Environment(ABC):
         try:
             header = json.loads(line[len(MAGIC) :])
             environment, version = header["environment"], header["version"]
-            rows, size = int(header["rows"]), int(header["bytes"])
-        except (ValueError, TypeError, KeyError):
+            rows, size, digest = header["rows"], header["bytes"], header.pop("digest", None)
+            if not all(type(count) is int and count >= 0 for count in (rows, size)):
+                raise ValueError
+        except (ValueError, TypeError, KeyError, RecursionError):
             raise self._error("the header of these states cannot be read") from None
         if (environment, version) != (self.name, self.state_version):
             raise self._error(
@@ -182,11 +188,15 @@ class Environment(ABC):
         if len(payload) != size:
             kind = "truncated" if len(payload) < size else "too long"
             raise self._error(f"states are {kind}: {len(payload)} bytes of data, {size} expected")
+        if digest is None:
+            raise self._error("these states have no digest: an older version wrote them, make them anew")
+        if digest != _digest(header, payload):
+            raise self._error("these states are damaged: their digest is another one")
         try:
             states = self._check_states(self._unpack(payload, rows))
             if len(states) != rows:
                 raise ValueError(f"{len(states)} rows, {rows} expected")
-        except (ValueError, TypeError, KeyError) as error:
+        except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
             raise self._error(f"the data of these states are damaged ({error})") from None
         return states
 
@@ -196,6 +206,9 @@ class Environment(ABC):
 
     def _unpack(self, payload: bytes, rows: int) -> np.ndarray:
         """Inverse of `_pack`; the result is writable. May raise ValueError, TypeError, KeyError."""
+        expected = rows * int(np.prod(self.state_shape, dtype=np.int64)) * np.dtype(self.state_dtype).itemsize
+        if len(payload) != expected:
+            raise ValueError(f"{len(payload)} bytes, {expected} expected of {rows} rows")
         values = np.frombuffer(payload, np.dtype(self.state_dtype).newbyteorder("<"))
         return values.astype(self.state_dtype).reshape(rows, *self.state_shape)
 
@@ -207,6 +220,12 @@ class Environment(ABC):
             raise self._error(f"states must be a {self.state_dtype.__name__} array, got {got}")
         if states.ndim == 0 or states.shape[1:] != self.state_shape:
             raise self._error(f"states must have shape [{allowed}], got {list(states.shape)}")
+        if (
+            states.dtype.kind == "f"
+            and not math.isfinite(np.add.reduce(states, None))
+            and not np.isfinite(states).all()
+        ):
+            raise self._error(f"states must be finite, {states[~np.isfinite(states)][0]} is among them")
         return states
 
     def _check_objects(self, states: np.ndarray, kind: type) -> np.ndarray:
@@ -221,7 +240,7 @@ class Environment(ABC):
 
     def _check_actions(self, actions: ArrayLike, what: str, shape: tuple[int | None, ...]) -> NDArray[np.integer[Any]]:
         """Returns the actions as an integer array of the shape (None: any length), or raises."""
-        array = np.asarray(actions)
+        array = _as_array(actions)
         fits = array.ndim == len(shape) and all(
             wanted is None or wanted == length for wanted, length in zip(shape, array.shape, strict=True)
         )
@@ -239,7 +258,7 @@ class Environment(ABC):
 
     def _check_seeds(self, seeds: ArrayLike) -> list[int]:
         """Returns the seeds as Python integers, or raises ValueError."""
-        array = np.asarray(seeds)
+        array = _as_array(seeds)
         if array.ndim != 1:
             raise self._error(f"seeds must have shape [B], got {list(array.shape)}")
         if array.size and (array.dtype.kind not in "iu" or array.min() < 0):
@@ -248,6 +267,91 @@ class Environment(ABC):
 
     def _error(self, message: str) -> ValueError:
         return ValueError(f"{self.name}: {message}")
+
+
+def _as_array(given: ArrayLike) -> np.ndarray:
+    """Returns an array of objects where numbers of a list do not fit together, to be refused."""
+    try:
+        return np.asarray(given)
+    except ValueError:
+        return object_array(list(given))  # pyright: ignore[reportArgumentType]
+
+
+def _digest(header: dict[str, Any], payload: bytes) -> str:
+    digest = hashlib.sha256(json.dumps(header, sort_keys=True).encode() + b"\n")
+    digest.update(payload)
+    return digest.hexdigest()
+
+
+def check_step(env: Environment, step: StepResult, rows: int) -> StepResult:
+    """Returns what an environment, perhaps somebody's own, answers to one action in each of B = `rows` states.
+
+    Raises:
+        ValueError: if it is not what the contract says, or not finite; one line names the environment.
+    """
+    try:
+        states, observations, rewards, terminated = door.instance("step's answer", step, StepResult)
+        if (
+            type(rewards) is type(terminated) is type(observations) is type(states) is np.ndarray
+            and rewards.dtype == np.float32 and terminated.dtype == np.bool_ and len(states) == rows
+            and rewards.shape == (rows,) == terminated.shape and observations.shape == (rows, *env.observation_shape)
+            and observations.dtype.kind in "fiub" and math.isfinite(np.add.reduce(rewards))
+            and (observations.dtype.kind != "f" or math.isfinite(np.add.reduce(observations, None)))
+        ):  # fmt: skip
+            return step  # soon told
+        door.array("rewards", rewards, (rows,), door.REALS)
+        door.array("terminated", terminated, (rows,), door.BOOLEANS)
+        _check_seen(env, states, observations, rows)
+    except (TypeError, ValueError) as error:
+        raise env._error(str(error)) from None
+    return step
+
+
+def check_reset(env: Environment, found: tuple[np.ndarray, np.ndarray], rows: int) -> tuple[np.ndarray, np.ndarray]:
+    """Returns what an environment, perhaps somebody's own, answers to a reset of B = `rows` episodes.
+
+    Raises:
+        ValueError: as `check_step`.
+    """
+    try:
+        if not isinstance(found, tuple) or len(found) != 2:
+            raise TypeError(f"reset must return states and observations, not {type(found).__name__}")
+        _check_seen(env, *found, rows)
+    except (TypeError, ValueError) as error:
+        raise env._error(str(error)) from None
+    return found
+
+
+def _check_seen(env: Environment, states: np.ndarray, observations: np.ndarray, rows: int) -> None:
+    if not isinstance(states, np.ndarray) or not states.ndim or len(states) != rows:
+        came = list(states.shape) if isinstance(states, np.ndarray) else type(states).__name__
+        raise ValueError(f"states must be an array of {rows} rows, not {came}")
+    door.array("observations", observations, (rows, *env.observation_shape), "fiub")
+
+
+def start_states(env: Environment, states: np.ndarray) -> np.ndarray:
+    """Returns states [B, ...] to plan or to measure from: none may be terminal, since nothing happens behind an end.
+
+    Raises:
+        ValueError: if one is, or they are no states of the environment.
+    """
+    over = door.instance("env", env, Environment).is_terminal(states)
+    if over.any():
+        raise env._error(f"states must not be terminal to start from, row {int(over.argmax())} is")
+    return states
+
+
+def followed(env: Environment, states: np.ndarray, plans: np.ndarray) -> NDArray[np.float32]:
+    """Returns the rewards [B, T] along plans [B, T] from states [B, ...].
+
+    Raises:
+        ValueError: if the environment, perhaps somebody's own, gives them in another shape, or not finite.
+    """
+    rewards, _ = env.rollout(states, plans)
+    try:
+        return door.array("rewards", rewards, np.shape(plans), door.REALS)
+    except (TypeError, ValueError) as error:
+        raise env._error(str(error)) from None
 
 
 def object_array(values: Sequence[object]) -> np.ndarray:

@@ -26,6 +26,7 @@ ACTIONS = (Action.NOOP, Action.FIRE, Action.RIGHT, Action.LEFT)
 # steps; EfficientZero's 12,000 frames in training and in tests while training: an agent that does not serve would wait
 # for ever. Its last test allows 108,000
 TIME_LIMIT = 3_000
+MACHINE = 2**16  # bytes of an emulator's state, at most; it has about 15,000
 CONSOLES = 128  # at most, in one environment and thread; half a MiB and an eighth of a second each
 
 
@@ -259,12 +260,16 @@ class Breakout(Environment):
         return zlib.compress(b"".join(records), 1)
 
     def _unpack(self, payload: bytes, rows: int) -> np.ndarray:
-        try:
-            data = zlib.decompress(payload)
-        except zlib.error as error:
-            raise ValueError(str(error)) from None
         side, at, states = self.side, 0, []
         size = side * side * 3
+        most = rows * (16 + SCREENS * size + MACHINE)
+        try:
+            inflating = zlib.decompressobj()
+            data = inflating.decompress(payload, most + 1)
+        except zlib.error as error:
+            raise ValueError(str(error)) from None
+        if len(data) > most or not inflating.eof or inflating.unused_data:
+            raise ValueError(f"other data than {rows} states of at most {most:,} bytes")
         while at < len(data):
             lives, lost, over, length = np.frombuffer(data, "<i4", 4, at).tolist()
             at += 16

@@ -16,6 +16,8 @@ from muzero_probe.envs.base import Environment, StepResult
 
 # a state, uint8: the fields in this order, then the 10 x 10 map of bricks
 FIELDS = ("ball_x", "ball_y", "ball_dir", "pos", "strike", "last_x", "last_y", "terminal")
+# what the fields may be: the screen's places, four directions, and whether
+MOST = np.array([9, 9, 3, 9, 1, 9, 9, 1], np.uint8)
 BRICKS = len(FIELDS)
 TERMINAL = FIELDS.index("terminal")
 SIZE = 10  # side of the screen
@@ -109,6 +111,16 @@ class MinAtarBreakout(Environment):
     def render(self, states: np.ndarray) -> NDArray[np.uint8]:
         """Draws the planes as coloured cells, `[B, 240, 240, 3]`."""
         return drawing.minatar(self.observe(states))
+
+    def _check_states(self, states: np.ndarray) -> np.ndarray:
+        states = super()._check_states(states)
+        odd = (states[:, :BRICKS] > MOST).any(0)
+        if odd.any():
+            name, most = FIELDS[int(odd.argmax())], MOST[odd.argmax()]
+            raise self._error(f"states must have {name} in 0..{most}, got {states[:, odd.argmax()].max()}")
+        if (states[:, BRICKS:] > 1).any():
+            raise self._error(f"states must have bricks 0 or 1, got {states[:, BRICKS:].max()}")
+        return states
 
     @property
     def _game(self) -> Any:

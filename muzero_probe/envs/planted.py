@@ -10,6 +10,7 @@ import itertools
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from muzero_probe import door
 from muzero_probe.envs.base import Environment, StepResult
 
 
@@ -63,9 +64,11 @@ class TabularEnvironment(Environment):
             raise self._error(
                 f"rewards must have shape [{N}, {A}] and terminal [{N}], got {list(paid.shape)} and {list(over.shape)}"
             )
+        if not np.isfinite(paid).all():
+            raise self._error("rewards must be finite")
         if following.min() < 0 or following.max() >= N:
             raise self._error(f"transitions must lie in 0..{N - 1}")
-        if not 0 <= start < N or over[start]:
+        if not isinstance(start, int | np.integer) or not 0 <= start < N or over[start]:
             raise self._error(f"start must be a non-terminal state in 0..{N - 1}, got {start}")
         following[over] = np.flatnonzero(over)[:, None]
         paid[over] = 0.0
@@ -88,7 +91,11 @@ class TabularEnvironment(Environment):
 
     def observe(self, states: np.ndarray) -> NDArray[np.float32]:
         """Returns the states one-hot, `[B, N]`."""
-        return np.eye(len(self.terminal), dtype=np.float32)[self._check_states(states)]
+        states = self._check_states(states)
+        door.room("one-hot observations", 4 * len(states) * len(self.terminal))
+        observations = np.zeros((len(states), len(self.terminal)), np.float32)
+        observations[np.arange(len(states)), states] = 1.0
+        return observations
 
     def step(self, states: np.ndarray, actions: ArrayLike) -> StepResult:
         """Looks each state and action up."""
@@ -124,8 +131,7 @@ def chain(length: int = 5) -> TabularEnvironment:
     Raises:
         ValueError: if `length` is below 1.
     """
-    if length < 1:
-        raise ValueError(f"chain: length must be 1 or more, got {length}")
+    door.whole("length of the chain", length, 1, 1_000)  # observations are one-hot
     states = np.arange(length + 1)
     transitions = np.stack([np.maximum(states - 1, 0), np.minimum(states + 1, length)], axis=1)
     rewards = np.zeros((length + 1, 2))
@@ -152,10 +158,10 @@ def tree(depth: int = 3, num_actions: int = 2) -> TabularEnvironment:
     Raises:
         ValueError: if `depth` is below 1 or `num_actions` below 2.
     """
-    if depth < 1 or num_actions < 2:
-        raise ValueError(f"tree: depth must be at least 1 and num_actions 2, got {depth} and {num_actions}")
+    door.whole("depth of the tree", depth, 1, 20)
+    door.whole("num_actions of the tree", num_actions, 2, 1_000)
     A, D = num_actions, depth
-    N = (A ** (D + 1) - 1) // (A - 1)
+    N = door.whole(f"number of nodes of a tree of depth {D} and {A} actions", (A ** (D + 1) - 1) // (A - 1), 1)
     transitions = np.minimum(A * np.arange(N)[:, None] + 1 + np.arange(A), N - 1)
     rewards = np.zeros((N, A))
     for plan in itertools.product(range(A), repeat=D):

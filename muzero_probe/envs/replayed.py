@@ -234,7 +234,10 @@ class Replayed(Environment):
         return json.dumps([[state.seed, state.actions] for state in states]).encode()
 
     def _unpack(self, payload: bytes, rows: int) -> np.ndarray:
-        entries = [(seed, tuple(actions)) for seed, actions in json.loads(payload)]
+        entries = json.loads(payload)
+        if not isinstance(entries, list) or len(entries) != rows:
+            raise ValueError(f"not the prefixes of {rows} rows")
+        entries = [(seed, tuple(actions)) for seed, actions in entries]
         for seed, actions in entries:
             self._check_seeds([seed])
             self._check_actions(actions, "actions", (None,))

@@ -161,6 +161,8 @@ def product(a, b, start, out, least):
 def dense(x, weights, bias):
     """Returns x weights + bias: x [M, K], weights [K, N], bias [N] of any N, all contiguous -> [M, N]."""
     K, N = weights.shape
+    if x.shape[1] != K or bias.size != N:
+        raise ValueError("x [M, K], weights [K, N] and bias [N] do not fit together")
     width = (N + 7) // 8 * 8
     out = np.empty((len(x), width), np.float32)
     if width == N:

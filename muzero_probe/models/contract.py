@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from muzero_probe import door
 from muzero_probe.search.tree import Plan, Tree
 
 States = Any  # a numpy array or torch tensor with leading axis B
@@ -33,6 +34,11 @@ class Model(ABC):
     num_actions: int
     may_diverge = False  # whether a search lets numbers pass that are not finite: one seed's, in training
 
+    @property
+    def count(self) -> int | None:
+        """B, where the model has rows of its own; None where it answers for any number."""
+        return None
+
     @abstractmethod
     def root(self, observations: np.ndarray, states: States | None = None) -> Prediction:
         """Returns the predictions at the roots.
@@ -48,9 +54,12 @@ class Model(ABC):
 
     def rollout(self, states: States, plans: np.ndarray) -> np.ndarray:
         """Returns the rewards [B, T] float32 along plans [B, T]; after a known termination they are 0."""
+        door.actions("plans", plans, (len(states), "T"), self.num_actions)
         rewards = np.zeros(plans.shape, np.float32)
         for t in range(plans.shape[1]):
             prediction = self.step(states, plans[:, t])
+            if np.shape(prediction.rewards) != rewards.shape[:1]:
+                checked(prediction, self, len(plans))
             states, rewards[:, t] = prediction.states, prediction.rewards
         return rewards
 
@@ -77,6 +86,43 @@ class ModelError(ValueError):
     """A model's answer is not what the contract asks for; one line says what was expected and what came."""
 
 
+def actions_of(model: Any) -> int:
+    """Returns a model's number of actions.
+
+    Raises:
+        TypeError: if it is none, or its number of actions is none.
+        ValueError: if it has none.
+    """
+    door.instance("model", model, Model)
+    return door.whole(f"num_actions of {type(model).__name__}", getattr(model, "num_actions", None), 1)
+
+
+def same_actions(model: Any, env: Any) -> int:
+    """Returns the number of actions of a model and of the environment that it is held against.
+
+    Raises:
+        TypeError: if the model is none.
+        ValueError: if they differ.
+    """
+    A = actions_of(model)
+    if env.num_actions != A:
+        raise ValueError(f"the model has {A} actions, {env.name} has {env.num_actions}")
+    return A
+
+
+def rolled(model: "Model", states: States, plans: np.ndarray) -> np.ndarray:
+    """Returns the rewards [B, T] that a model gives along plans [B, T].
+
+    Raises:
+        ModelError: if they are of another shape or type, or not finite and `model` may not diverge.
+    """
+    rewards = model.rollout(states, plans)
+    try:
+        return door.array("rewards of rollout", rewards, plans.shape, door.REALS, finite=not model.may_diverge)
+    except (TypeError, ValueError) as error:
+        raise _error(model, str(error)) from None
+
+
 def checked(prediction: Prediction, model: Model, rows: int) -> Prediction:
     """Returns the prediction of B = `rows` states, if it is one.
 
@@ -84,6 +130,8 @@ def checked(prediction: Prediction, model: Model, rows: int) -> Prediction:
         ModelError: if an array has another shape or type, or a value that is not finite and `model` may not diverge.
     """
     B, A = rows, model.num_actions
+    if not isinstance(prediction, Prediction):
+        raise _error(model, f"root and step must return a Prediction, not a {type(prediction).__name__}")
     _, rewards, values, prior_logits, discounts, legal = prediction
     try:
         fits = (

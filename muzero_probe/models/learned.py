@@ -1,5 +1,6 @@
 """MuZero's own model, computed in torch on any device: h, g and f of S agents side by side."""
 
+import copy
 import itertools
 import math
 from collections.abc import Callable
@@ -8,6 +9,7 @@ from typing import Any, Self
 import numpy as np
 import torch
 
+from muzero_probe import door
 from muzero_probe.models.contract import Model, Prediction, States
 from muzero_probe.nets.categorical import expectation
 from muzero_probe.nets.loss import Nets
@@ -22,26 +24,51 @@ class LearnedModel(Model):
         nets: sizes of the nets.
         theta: [S, P] parameters, float32, on the device to compute on.
         row_seeds: [B] index into S of every row, ascending.
+        may_diverge: whether parameters and what comes of them may be not finite: in training, one seed's.
 
     Raises:
-        ValueError: if `row_seeds` is not ascending or points outside S.
+        TypeError: if an argument is of another kind.
+        ValueError: if `theta` does not fit the nets or is not finite, or `row_seeds` is not ascending or points outside
+            S. So do its methods where what they are given does not fit B rows and the nets, or is not finite.
     """
 
-    may_diverge = True
-
-    def __init__(self, nets: Nets, theta: torch.Tensor, row_seeds: np.ndarray) -> None:
-        row_seeds = np.ascontiguousarray(row_seeds, dtype=np.int64)
+    def __init__(self, nets: Nets, theta: torch.Tensor, row_seeds: np.ndarray, *, may_diverge: bool = False) -> None:
+        door.instance("theta", theta, torch.Tensor)
+        P = nets.layout.size
+        if theta.ndim != 2 or theta.shape[1] != P or theta.dtype != torch.float32 or not theta.is_contiguous():
+            came = f"{theta.dtype} {list(theta.shape)}".removeprefix("torch.")
+            raise ValueError(f"theta must be contiguous float32 [S, {P}] for these nets, not {came}")
+        if not may_diverge and not theta.isfinite().all():
+            raise ValueError("theta must be finite, a number that is not is among the parameters")
+        row_seeds = np.ascontiguousarray(door.array("row_seeds", row_seeds, ("B",), door.INTEGERS), dtype=np.int64)
         if row_seeds.size and ((np.diff(row_seeds) < 0).any() or row_seeds[0] < 0 or row_seeds[-1] >= len(theta)):
             raise ValueError(f"row_seeds must ascend within 0..{len(theta) - 1}")
+        self.may_diverge = may_diverge
         self.nets = nets
         self.theta = theta
         self.row_seeds = row_seeds
         self.num_actions = nets.actions
         self._views_of: dict[int, dict[str, torch.Tensor]] = {}
 
+    @property
+    def count(self) -> int:
+        """See `Model`."""
+        return len(self.row_seeds)
+
     def rows(self, selection: slice | np.ndarray) -> Self:
         """See `Model`."""
-        return type(self)(self.nets, self.theta, self.row_seeds[selection])
+        part = copy.copy(self)
+        part.row_seeds = self._selected(selection)
+        return part
+
+    def _selected(self, selection: slice | np.ndarray) -> np.ndarray:
+        """Returns the seeds of a selection of rows."""
+        if not isinstance(selection, slice):
+            B = len(self.row_seeds)
+            door.array("rows", selection, ("n",), door.INTEGERS, low=0, high=B - 1)
+            if (np.diff(selection) < 0).any():
+                raise ValueError(f"rows must ascend within 0..{B - 1}")
+        return self.row_seeds[selection]
 
     def root(self, observations: np.ndarray, states: States | None = None) -> Prediction:
         """h, then f. observations: [B, *observation_shape of the nets] or flat, of any number type."""
@@ -49,21 +76,47 @@ class LearnedModel(Model):
 
     def step(self, states: States, actions: np.ndarray) -> Prediction:
         """g, then f. states: latents [B, ...]."""
-        return self._predicted(self.nets.dynamics, states, actions)
+        actions = self._actions("actions", actions, ())
+        return self._predicted(self.nets.dynamics, self._latents(states), actions)
 
     def rollout(self, states: States, plans: np.ndarray) -> np.ndarray:
         """Rewards that g predicts along plans, without f."""
+        plans, states = self._actions("plans", plans, ("T",)), self._latents(states)
         if plans.shape[1] == 0:
             return np.zeros(plans.shape, np.float32)
         return self._in_torch(self._rolled, states, plans)[0].cpu().numpy()
 
+    def _actions(self, what: str, given: np.ndarray, behind: tuple[str, ...]) -> np.ndarray:
+        """Returns actions [B, ...] as int64, contiguous."""
+        found = door.actions(what, given, (len(self.row_seeds), *behind), self.num_actions)
+        return np.ascontiguousarray(found, dtype=np.int64)
+
+    def _latents(self, states: States) -> States:
+        """Returns latents, if there is one for every row."""
+        B = len(self.row_seeds)
+        if not isinstance(states, np.ndarray | torch.Tensor) or not states.ndim or len(states) != B:
+            came = f"shape {list(states.shape)}" if hasattr(states, "shape") else f"a {type(states).__name__}"
+            raise ValueError(f"states must be the latents [{B}, ...] of {B} rows, not {came}")
+        if not torch.as_tensor(states).is_floating_point():
+            raise TypeError(f"states must be floating-point numbers, not {states.dtype}")
+        if self.theta.device.type == "cpu" and not self.may_diverge:
+            door.all_finite("states", np.asarray(states))
+        return states
+
     def _flat(self, observations: np.ndarray) -> np.ndarray:
         """Returns the observations as [B, O], contiguous."""
+        if not isinstance(observations, np.ndarray) or observations.dtype.kind not in "fiub" or not observations.ndim:
+            came = observations.dtype if isinstance(observations, np.ndarray) else type(observations).__name__
+            raise TypeError(f"observations must be a numpy array [B, ...] of numbers, not {came}")
         observations = np.ascontiguousarray(observations)
         shape, wanted = observations.shape[1:], self.nets.observation_shape
         if (len(wanted) > 1 < len(shape) and shape != wanted) or math.prod(shape) != math.prod(wanted):
             raise ValueError(f"observations have shape {list(shape)}, the nets take {list(wanted)}")
-        return observations.reshape(len(self.row_seeds), -1)
+        if len(observations) != len(self.row_seeds):
+            raise ValueError(f"there are {len(observations)} observations for {len(self.row_seeds)} rows")
+        if observations.dtype.kind == "f" and not self.may_diverge:
+            door.all_finite("observations", observations)
+        return observations.reshape(len(observations), math.prod(wanted))
 
     def _in_torch(self, net: Callable, *inputs: Any) -> list[torch.Tensor]:
         """Returns what `net(p, *inputs)` says, a list of [S, R, ...], of rows [B, ...] folded to [S, R, ...].

@@ -7,12 +7,14 @@ the hidden layer of h may be a convolution: 3 x 3 windows, stride 1, no padding;
 This module defines the nets in torch operations for any device; `cpu` has compiled code that computes the same.
 """
 
+import math
 from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from muzero_probe import door
 from muzero_probe.nets.categorical import Support
 from muzero_probe.nets.layers import Layout, linear, min_max
 
@@ -31,6 +33,17 @@ class Mlp:
     reward_support: Support
     image: tuple[int, int, int] = (0, 0, 0)  # height, width, planes of an observation that h convolves
     filters: int = 0  # of that convolution; 0: the hidden layer of h is linear, like the others
+
+    def __post_init__(self) -> None:
+        """Refuses impossible sizes."""
+        for name in ("observation", "actions", "latent", "hidden"):
+            door.whole(f"{name} of the nets", getattr(self, name), 1, 10**7)
+        door.whole("filters of the nets", self.filters, 0)
+        if self.filters and (min(self.image[:2]) < WINDOW or math.prod(self.image) != self.observation):
+            raise ValueError(
+                f"image of the nets must be the observation's {self.observation} numbers and at least {WINDOW} x "
+                f"{WINDOW}, not {list(self.image)}"
+            )
 
     @property
     def observation_shape(self) -> tuple[int, ...]:

@@ -5,10 +5,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from muzero_probe.envs.base import Environment
+from muzero_probe import door
+from muzero_probe.envs.base import Environment, check_reset, check_step
 from muzero_probe.randomness import stream
 
-MOST_STEPS = 100_000  # of an episode without a time limit
+MOST_STEPS = 100_000  # of an episode
 
 # (rows [n] still playing, states [n, ...], observations [n, *obs], time) -> actions [n]
 Act = Callable[[np.ndarray, np.ndarray, np.ndarray, int], np.ndarray]
@@ -38,10 +39,13 @@ def play(env: Environment, starts: np.ndarray, act: Act, *, keep_states: bool = 
         keep_states: return the visited states.
 
     Raises:
-        ValueError: if an episode of an environment without a time limit does not end.
+        TypeError: if an argument is of another kind.
+        ValueError: if an episode does not end within `MOST_STEPS`, or the environment answers what it may not.
     """
-    env = env.evaluation
-    states, observations = env.reset(starts)
+    env = door.instance("env", env, Environment).evaluation
+    door.function("act", act)
+    door.array("starts", starts, ("B",), door.INTEGERS, low=0)
+    states, observations = check_reset(env, env.reset(starts), len(starts))
     rows = np.arange(len(starts))
     returns = np.zeros(len(starts))
     lengths = np.zeros(len(starts), np.int64)
@@ -52,16 +56,19 @@ def play(env: Environment, starts: np.ndarray, act: Act, *, keep_states: bool = 
         if keep_states:
             visited.append(states)
             visited_rows.append(rows)
-        step = env.step(states, act(rows, states, observations, time))
+        step = check_step(env, env.step(states, act(rows, states, observations, time)), len(rows))
         time += 1
         returns[rows] += step.rewards
         lengths[rows] = time
         running = ~step.terminated & (env.time_limit is None or time < env.time_limit)
-        if env.time_limit is None and time >= MOST_STEPS and running.any():
-            raise ValueError(f"{env.name} has no time limit, and an episode goes on after {MOST_STEPS:,} steps")
+        if time >= MOST_STEPS and running.any():
+            limit = "no time limit" if env.time_limit is None else f"a time limit of {env.time_limit:,} steps"
+            raise ValueError(f"{env.name} has {limit}, and an episode goes on after {MOST_STEPS:,} steps")
         rows, states, observations = rows[running], step.states[running], step.observations[running]
     if not keep_states:
         return Episodes(returns, lengths, None, None)
+    if not visited:  # no episode
+        return Episodes(returns, lengths, states, rows)
     return Episodes(returns, lengths, np.concatenate(visited), np.concatenate(visited_rows))
 
 
@@ -79,7 +86,13 @@ def draw_bank(
 
     Returns:
         One batch of states per agent, in the order drawn.
+
+    Raises:
+        TypeError: if an argument is of another kind.
+        ValueError: if there are not as many rows as states, or one belongs to none of the seeds.
     """
+    door.array("row_seeds", row_seeds, (len(visited),), door.INTEGERS, low=0, high=len(seeds) - 1)
+    door.whole("states", states, 1)
     banks = []
     for index, seed in enumerate(seeds):
         of_seed = np.flatnonzero(row_seeds == index)

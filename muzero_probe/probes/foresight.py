@@ -12,8 +12,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from muzero_probe.envs.base import Environment
-from muzero_probe.models.contract import Model, checked
+from muzero_probe import door
+from muzero_probe.envs.base import Environment, check_step, start_states
+from muzero_probe.models.contract import Model, checked, same_actions
 
 ROWS = 64  # states that a model sees at a time
 
@@ -39,12 +40,20 @@ def foresight(
         actions: [T] that were taken.
         unroll: K.
         discount: per step.
+
+    Raises:
+        TypeError: if an argument is of another kind.
+        ValueError: if there are not as many actions as states, a state is terminal, or a number lies out of range.
     """
-    T = len(actions)
+    A, T = same_actions(model, door.instance("env", env, Environment)), len(start_states(env, states))
+    door.array("actions", actions, (T,), door.INTEGERS, low=0, high=A - 1)
+    door.whole("unroll", unroll, 1)
+    door.discount(discount)
+    door.room(f"{T} states with {unroll:,} steps each", 64 * T * unroll)
     rewards = np.zeros(T, np.float32)
     over = np.zeros(T, bool)
     for t in range(T):  # one by one: some environments keep a simulator for every row of a call
-        step = env.step(states[t : t + 1], actions[t : t + 1])
+        step = check_step(env, env.step(states[t : t + 1], actions[t : t + 1]), 1)
         rewards[t], over[t] = step.rewards[0], step.terminated[0]
     returns = np.zeros(T)
     after = 0.0

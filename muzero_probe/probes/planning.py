@@ -6,9 +6,10 @@ the most visited action is taken.
 
 import numpy as np
 
+from muzero_probe import door
 from muzero_probe.config import SearchConfig
 from muzero_probe.envs.base import Environment
-from muzero_probe.models.contract import Model
+from muzero_probe.models.contract import Model, same_actions
 from muzero_probe.probes.episodes import Episodes, play
 from muzero_probe.probes.policies import most_visited, prior_policy
 from muzero_probe.randomness import advance, uniforms
@@ -38,7 +39,12 @@ def play_planner(
         prior: of the search.
         horizon: planning horizon, steps from the root.
         keys: [B] uint64 streams of rollouts and of ties.
+
+    Raises:
+        TypeError: if an argument is of another kind.
+        ValueError: as `search` and `play`.
     """
+    _check(env, model, starts, keys)
     leaf = RolloutLeaf(horizon=horizon)
 
     def act(rows: np.ndarray, states: np.ndarray, observations: np.ndarray, time: int) -> np.ndarray:
@@ -51,9 +57,16 @@ def play_planner(
 
 
 def play_prior(env: Environment, model: Model, starts: np.ndarray, keys: np.ndarray) -> Episodes:
-    """Plays one episode per row with actions sampled from the policy prior; arguments as in `play_planner`."""
+    """Plays one episode per row with actions sampled from the policy prior; see `play_planner`."""
+    _check(env, model, starts, keys)
 
     def act(rows: np.ndarray, states: np.ndarray, observations: np.ndarray, time: int) -> np.ndarray:
         return sample_actions(prior_policy(model.rows(rows), observations), uniforms(advance(keys[rows], time)))
 
     return play(env, starts, act)
+
+
+def _check(env: Environment, model: Model, starts: np.ndarray, keys: np.ndarray) -> None:
+    same_actions(model, door.instance("env", env, Environment))
+    door.array("starts", starts, ("B",), door.INTEGERS, low=0)
+    door.keys(keys, len(starts))

@@ -13,9 +13,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from muzero_probe import door
 from muzero_probe.config import SearchConfig
-from muzero_probe.envs.base import Environment
-from muzero_probe.models.contract import Model
+from muzero_probe.envs.base import Environment, followed, start_states
+from muzero_probe.models.contract import Model, rolled, same_actions
 from muzero_probe.probes.policies import prior_policy
 from muzero_probe.search.leaves import RolloutLeaf
 from muzero_probe.search.mcts import Prior, search
@@ -58,11 +59,19 @@ def prior_effect(
         keys: [B] uint64 streams of ties and rollouts.
 
     Raises:
-        ValueError: if the largest budget differs from the search's.
+        TypeError: if an argument is of another kind.
+        ValueError: if there are no budgets, or the largest differs from the search's; if a state is terminal; as
+            `search`.
     """
+    same_actions(model, door.instance("env", env, Environment))
+    door.instance("config", config, SearchConfig)
+    if not isinstance(budgets, list | tuple) or not budgets:
+        raise TypeError(f"budgets must be a list of one number of simulations or more, not {budgets!r:.60}")
+    for budget in budgets:
+        door.whole("budget", budget, 1)
     if max(budgets) != config.simulations:
         raise ValueError(f"search.simulations is {config.simulations}, the largest budget is {max(budgets)}")
-    observations = env.observe(states)
+    observations = env.observe(start_states(env, states))
     leaf = RolloutLeaf(horizon=horizon)
     result = search(model, observations, config, states=states, prior=prior, leaf=leaf, keys=keys, record=True)
     assert result.record is not None
@@ -70,8 +79,10 @@ def prior_effect(
     B, n, T = plans.shape
     rows = np.repeat(np.arange(B), n)
     flat = plans.reshape(B * n, T)
-    real = env.rollout(states[rows], flat)[0]
-    predicted = model.rows(rows).rollout(model.root(observations, states).states[rows], flat)
+    roots = model.root(observations, states).states
+    door.room(f"states of {B * n:,} trajectories", getattr(roots, "nbytes", 0) * n)
+    real = followed(env, states[rows], flat)
+    predicted = rolled(model.rows(rows), roots[rows], flat)
     difference = np.abs(discounted_sums(real, config.discount) - discounted_sums(predicted, config.discount))
     error = difference[:, -1].reshape(B, n)
     path_end = result.record.path_lengths.reshape(-1) - 1

@@ -15,9 +15,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from muzero_probe import door
 from muzero_probe.config import SearchConfig
-from muzero_probe.envs.base import Environment
-from muzero_probe.models.contract import Model, checked
+from muzero_probe.envs.base import Environment, check_step, start_states
+from muzero_probe.models.contract import Model, checked, same_actions
 from muzero_probe.probes.policies import most_visited
 from muzero_probe.randomness import observation_keys, uniforms
 from muzero_probe.search.mcts import search
@@ -56,9 +57,11 @@ def search_trees(env: Environment, model: Model, states: np.ndarray, config: Sea
         config: of the search.
 
     Raises:
-        ValueError: as `search`.
+        TypeError: as `search`.
+        ValueError: as `search`, or if a state is terminal.
     """
-    observations = env.observe(states)
+    same_actions(model, door.instance("env", env, Environment))
+    observations = env.observe(start_states(env, states))
     result = search(model, observations, config, states=states, record=True)
     assert result.record is not None
     trees = _edges(result.record.tree)
@@ -69,7 +72,7 @@ def search_trees(env: Environment, model: Model, states: np.ndarray, config: Sea
     latents, differences = root.states, np.zeros_like(trees.q)
     for rows, nodes, before in _levels(trees):
         parents, actions = trees.parent[rows, nodes], trees.action[rows, nodes]
-        step = env.step(states[before], actions)
+        step = check_step(env, env.step(states[before], actions), len(rows))
         prediction = checked(model.rows(rows).step(latents[before], actions), model, len(rows))
         factor = np.float64(config.discount) ** (trees.depth[rows, nodes] - 1)
         trees.reward_real[rows, nodes] = step.rewards
@@ -93,8 +96,16 @@ def real_values(
         trees: what `search_trees` found there.
         config: of the searches on the way.
         horizon: H, steps.
+
+    Raises:
+        TypeError: if an argument is of another kind.
+        ValueError: if there are not as many trees as states; as `greedy_returns`.
     """
+    door.instance("env", env, Environment)
+    door.instance("trees", trees, SearchTrees)
     B, N = trees.parent.shape
+    if len(states) != B:
+        raise ValueError(f"there are {B} trees for {len(states)} states")
     of_nodes = np.empty((B, N, *states.shape[1:]), states.dtype)
     of_nodes[:, 0] = states
     for rows, nodes, before in _levels(trees):
@@ -115,7 +126,14 @@ def greedy_returns(
         states: [B, ...] where to begin; 0 where it is terminal.
         config: of the search.
         horizon: H, steps; the time limit of episodes is no part of the task, and cuts nothing.
+
+    Raises:
+        TypeError: if an argument is of another kind.
+        ValueError: if the horizon lies out of range; as `search`.
     """
+    same_actions(model, door.instance("env", env, Environment))
+    door.instance("config", config, SearchConfig)
+    door.whole("horizon", horizon, 1)
     returns = np.zeros(len(states))
     rows = np.flatnonzero(~env.is_terminal(states))
     states = states[rows]
@@ -125,7 +143,7 @@ def greedy_returns(
             break
         keys = observation_keys(observations)
         visits = search(model.rows(rows), observations, config, states=states, keys=keys).visits
-        step = env.step(states, most_visited(visits, uniforms(keys)))
+        step = check_step(env, env.step(states, most_visited(visits, uniforms(keys))), len(rows))
         returns[rows] += np.float64(config.discount) ** k * step.rewards
         going = ~step.terminated
         rows, states, observations = rows[going], step.states[going], step.observations[going]
@@ -137,7 +155,13 @@ def most_divided(trees: SearchTrees, count: int) -> np.ndarray:
 
     A tree is divided by the smaller of two numbers, of nodes where the real episode is over and of those where it goes
     on, the root left out. The first of equal trees, also where no tree is divided.
+
+    Raises:
+        TypeError: if an argument is of another kind.
+        ValueError: if none are asked for.
     """
+    door.instance("trees", trees, SearchTrees)
+    door.whole("count of trees", count, 1)
     over = trees.ended[:, 1:].sum(1)
     smaller = np.minimum(over, trees.ended.shape[1] - 1 - over)
     return np.sort(np.argsort(-smaller, kind="stable")[:count])

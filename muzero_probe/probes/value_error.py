@@ -19,8 +19,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from muzero_probe.envs.base import Environment
-from muzero_probe.models.contract import Model, checked
+from muzero_probe import door
+from muzero_probe.envs.base import Environment, check_step, start_states
+from muzero_probe.models.contract import Model, checked, same_actions
 
 # (rows [n] ascending, observations [n, *obs]) -> pi(. | s) [n, A]
 Policy = Callable[[np.ndarray, np.ndarray], np.ndarray]
@@ -73,10 +74,18 @@ def grow(
         spread: how a prefix' weight goes over to its children.
         horizon: H.
         discount: per step.
+
+    Raises:
+        TypeError: if an argument is of another kind.
+        ValueError: if a state is terminal, a number lies out of range, the policy gives no distributions, or there
+            are more than `door.MOST_SEQUENCES` prefixes.
     """
-    A = env.num_actions
-    discount = np.float64(discount)  # its products with float32 rewards are float64
-    observations = env.observe(states)
+    A = same_actions(model, door.instance("env", env, Environment))
+    door.function("policy", policy)
+    door.function("spread", spread)
+    door.whole("horizon", horizon, 1)
+    discount = np.float64(door.discount(discount))  # its products with float32 rewards are float64
+    observations = env.observe(start_states(env, states))
     rows = np.arange(len(states))
     weights = np.ones(len(states))
     true = np.zeros(len(states))
@@ -89,10 +98,11 @@ def grow(
         if asked.size:
             policies[asked] = _distributions(policy(rows[asked], observations[asked]), (asked.size, A))
         child_weights = spread(rows, weights, policies)
+        door.sequences(int(np.count_nonzero(child_weights >= 0)), f"{h + 1} steps from {len(observations)} prefixes")
         parents, actions = np.nonzero(child_weights >= 0)
         rows = rows[parents]
         weights = child_weights[parents, actions]
-        step = env.step(states[parents], actions)
+        step = check_step(env, env.step(states[parents], actions), len(rows))
         prediction = checked(model.rows(rows).step(latents[parents], actions), model, len(rows))
         true = true[parents] + discount**h * step.rewards
         predicted = predicted[parents] + discount**h * prediction.rewards
@@ -131,9 +141,18 @@ def sampled(rngs: list[np.random.Generator], groups: np.ndarray) -> Spread:
     Args:
         rngs: random streams.
         groups: [B] index into `rngs` of every root state, ascending.
+
+    Raises:
+        TypeError: if an argument is of another kind.
+        ValueError: if groups do not fit the streams; what is returned, if weights are no counts.
     """
+    door.streams("rngs", rngs)
+    groups = _groups(door.array("groups", groups, ("B",), door.INTEGERS), len(groups), len(rngs))
 
     def spread(rows: np.ndarray, weights: np.ndarray, policies: np.ndarray) -> np.ndarray:
+        if not (weights == np.rint(weights)).all() or not (weights >= 0).all():
+            odd = weights[(weights != np.rint(weights)) | (weights < 0)][0]
+            raise ValueError(f"counts of sampled sequences must be whole and 0 or more, {odd:g} is among them")
         counts = np.empty(policies.shape)
         owner = groups[rows]
         policies = policies / policies.sum(-1, keepdims=True)
@@ -180,16 +199,21 @@ def policy_value_error(
             None where there is one stream.
 
     Raises:
-        ValueError: if samples are below 2, streams are missing, or groups do not fit them.
+        TypeError: if an argument is of another kind.
+        ValueError: if samples are below 2, streams are missing, or groups do not fit them; if sequences are more than
+            `door.MOST_SEQUENCES`; as `grow`.
     """
-    B = len(states)
+    A, B = same_actions(model, door.instance("env", env, Environment)), len(states)
+    door.whole("horizon", horizon, 1)
     if samples is None:
+        door.sequences(B * A**horizon, f"samples is None: of length {horizon} from {B} states")
         spread: Spread = exact
     elif rngs is None:
         raise ValueError("sampling needs random streams, and none are given")
-    elif samples < 2:
-        raise ValueError(f"samples is {samples}, at least 2 are needed for a standard error (or None: exact)")
     else:
+        door.whole("samples", samples, 2)  # fewer have no standard error
+        door.streams("rngs", rngs)
+        door.sequences(B * min(samples, A**horizon), f"of {samples} samples from {B} states")
         spread = _scaled(sampled(rngs, _groups(groups, B, len(rngs))), samples)
     result = PolicyError(*(np.zeros((B, horizon)) for _ in PolicyError._fields))
     prefixes = grow(env, model, states, policy, spread, horizon=horizon, discount=discount)
@@ -218,6 +242,7 @@ def _groups(groups: np.ndarray | None, rows: int, streams: int) -> np.ndarray:
         if streams != 1:
             raise ValueError(f"there are {streams} random streams: groups must say which one a row draws from")
         return np.zeros(rows, np.int64)
+    door.array("groups", groups, ("B",), door.INTEGERS)
     if groups.shape != (rows,) or (np.diff(groups) < 0).any() or (rows and not 0 <= groups[0] <= groups[-1] < streams):
         raise ValueError(f"groups must be [{rows}], ascending within 0..{streams - 1}")
     return groups

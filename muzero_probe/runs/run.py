@@ -166,8 +166,9 @@ def train(
             try:
                 trainer.load_state_dict(arrays, meta["trainer"])
                 earlier, starts = float(meta["seconds"]), int(meta["starts"]) + 1
-                mark = Mark(*meta["metrics"])
-            except (KeyError, ValueError, TypeError, IndexError, RuntimeError) as error:
+                size, digest = meta["metrics"]
+                mark = Mark(int(size), str(digest))
+            except (LookupError, ValueError, TypeError, AttributeError, ArithmeticError, RuntimeError) as error:
                 what = f"was written by another version of this program ({type(error).__name__}: {error})"
                 raise CheckpointError(f"{run.resume_folder}: {what}: delete it to train from the beginning") from error
             logger.info(

@@ -30,6 +30,14 @@ def simulate(recurrent, tree, roots, plan, keys):
         node = simulation + 1
         descend(tree, plan, keys, paths, slots, taken)
         found, rewards, values, prior_logits = recurrent(states[slots], taken)
+        if (
+            found.shape != roots.shape
+            or rewards.size != B
+            or values.size != B
+            or len(prior_logits) != B
+            or prior_logits.shape[1] != tree.priors.shape[2]
+        ):
+            raise ValueError("recurrent gave another number of rows or actions than it was asked for")
         states[node * B : (node + 1) * B] = found
         if plan.reward_factors.size:
             steps = plan.horizon - paths.lengths.min()

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from muzero_probe.models.contract import Model, Prediction
+from muzero_probe import door
+from muzero_probe.models.contract import Model, Prediction, rolled
 from muzero_probe.randomness import random_plans
 from muzero_probe.targets import discounted_sums
 
@@ -16,6 +17,10 @@ class ValueLeaf:
     """The leaf's value is the model's prediction (MuZero)."""
 
     horizon: int = NO_HORIZON  # paths are never cut
+
+    def __post_init__(self) -> None:
+        """Refuses an impossible horizon."""
+        door.whole("horizon of paths", self.horizon, 1, NO_HORIZON)
 
     def evaluate(
         self, model: Model, leaves: Prediction, depths: np.ndarray, keys: np.ndarray, simulation: int, discount: float
@@ -36,8 +41,7 @@ class RolloutLeaf:
 
     def __post_init__(self) -> None:
         """Refuses an impossible horizon."""
-        if self.horizon < 1:
-            raise ValueError(f"planning horizon is {self.horizon}, at least 1 step is needed")
+        door.whole("planning horizon", self.horizon, 1)
 
     def evaluate(
         self, model: Model, leaves: Prediction, depths: np.ndarray, keys: np.ndarray, simulation: int, discount: float
@@ -54,7 +58,7 @@ class RolloutLeaf:
         """
         steps = self.horizon - depths
         plans = random_plans(keys, simulation, int(steps.max(initial=0)), model.num_actions)
-        rewards = model.rollout(leaves.states, plans).astype(np.float64)
+        rewards = rolled(model, leaves.states, plans).astype(np.float64)
         past = np.arange(plans.shape[1]) >= steps[:, None]
         rewards[past] = 0.0
         # summed in the order of time: a matrix product would round a row by the number and depths of the others

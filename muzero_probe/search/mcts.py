@@ -11,10 +11,10 @@ from typing import Literal, NamedTuple
 import numpy as np
 import torch
 
-from muzero_probe import threads
+from muzero_probe import door, threads
 from muzero_probe.config import SearchConfig
 from muzero_probe.exact.elementary import powers
-from muzero_probe.models.contract import Model, States, checked
+from muzero_probe.models.contract import Model, ModelError, States, actions_of, checked
 from muzero_probe.randomness import observation_keys
 from muzero_probe.search import tree as trees
 from muzero_probe.search.leaves import RolloutLeaf, ValueLeaf
@@ -71,23 +71,26 @@ def search(
         record: keep the trees and all trajectories.
 
     Raises:
-        ValueError: if an argument's shape does not fit B rows, keys are missing, or the model's answers are not what
-            its contract says (`models.contract.ModelError`).
+        TypeError: if an argument is of another kind.
+        ValueError: if an argument's shape does not fit B rows, keys are missing, numbers are not finite or the noise
+            no distribution, the trees would not fit into memory, or the model's answers are not what its contract says
+            (`models.contract.ModelError`).
     """
-    B = len(observations)
-    A = model.num_actions
-    if noise is not None and noise.shape != (B, A):
-        raise ValueError(f"noise has shape {noise.shape}, {(B, A)} is needed")
+    A = actions_of(model)
+    door.instance("config", config, SearchConfig)
+    B = _rows_of(model, observations, states)
+    if not isinstance(leaf, ValueLeaf | RolloutLeaf):
+        raise TypeError(f"leaf must be a ValueLeaf or a RolloutLeaf, not {leaf!r}")
+    if noise is not None:
+        door.distributions("noise", noise, (B, A))
     if keys is None:
         if isinstance(leaf, RolloutLeaf):
             raise ValueError("random rollouts need keys, one stream a row")
         keys = observation_keys(observations)
-    if keys.shape != (B,) or keys.dtype != np.uint64:
-        raise ValueError(f"keys have shape {keys.shape} and type {keys.dtype}, ({B},) and uint64 are needed")
-    if states is not None and len(states) != B:
-        raise ValueError(f"there are {len(states)} states for {B} observations")
+    door.keys(keys, B)
     if prior not in ("policy", "uniform"):
         raise ValueError(f"prior {prior!r} is unknown: policy or uniform")
+    _check_room(B, A, config.simulations, leaf, record=record)
     steps = leaf.horizon if isinstance(leaf, RolloutLeaf) else 0
     plan = Plan(
         rule=RULES[config.rule],
@@ -101,8 +104,10 @@ def search(
 
     def search_part(part: slice) -> SearchResult:
         start, rows = model.rows(part), part.stop - part.start
+        door.instance(f"what {type(model).__name__}.rows returns", start, Model)
         root = start.root(observations[part], None if states is None else states[part])
         checked(root, start, rows)
+        _check_states(start, root.states, config.simulations)
         tree = trees.allocate(rows=rows, nodes=config.simulations + 1, actions=A)
         trees.set_priors(tree, 0, root.prior_logits, plan.uniform)
         if noise is not None:
@@ -110,11 +115,56 @@ def search(
         recorded = None
         if record or not start.simulate(tree, root.states, plan, keys[part]):
             recorded = _simulate(start, tree, root.states, plan, leaf, keys[part], record=record)
+        else:
+            _check_simulated(start, tree, config.simulations)
         # the visits leave the tree, which ends here
         return SearchResult(tree.visits[:, 0].copy(), tree.totals[:, 0].sum(-1) / config.simulations, recorded)
 
     results = threads.run([partial(search_part, part) for part in partition(B)])
     return results[0] if len(results) == 1 else _join(results)
+
+
+def _rows_of(model: Model, observations: np.ndarray, states: States | None) -> int:
+    """Returns B, if the observations are numbers, and states as many."""
+    if not isinstance(observations, np.ndarray) or not observations.ndim:
+        raise TypeError(f"observations must be a numpy array [B, ...], not {type(observations).__name__}")
+    if observations.dtype.kind not in "fiub":
+        raise TypeError(f"observations must be numbers, not {observations.dtype}")
+    if model.count not in (None, len(observations)):
+        raise ValueError(f"there are {len(observations)} observations for {model.count} rows of the model")
+    if observations.dtype.kind == "f" and not model.may_diverge:
+        door.all_finite("observations", observations)
+    if states is not None:
+        if not getattr(states, "shape", ()):
+            raise TypeError(f"states must be an array or tensor [B, ...], not {type(states).__name__}")
+        if len(states) != len(observations):
+            raise ValueError(f"there are {len(states)} states for {len(observations)} observations")
+    return len(observations)
+
+
+def _check_room(rows: int, actions: int, simulations: int, leaf: ValueLeaf | RolloutLeaf, *, record: bool) -> None:
+    """Refuses trees and trajectories that memory does not hold; parts that are not recorded are dropped one by one."""
+    steps = leaf.horizon if isinstance(leaf, RolloutLeaf) else simulations
+    held = rows if record else min(rows, PART_ROWS)
+    size = held * ((simulations + 1) * (24 * actions + 12) + 8 * steps * (simulations if record else 1))
+    door.room(f"{held} trees of {simulations:,} simulations", size)
+
+
+def _check_states(model: Model, states: States, simulations: int) -> None:
+    """Refuses a model's states at the roots that are not finite, or of which memory does not hold all."""
+    if isinstance(states, np.ndarray) and states.dtype.kind == "f" and not model.may_diverge:
+        try:
+            door.all_finite("states", states)
+        except ValueError as error:
+            raise ModelError(f"{type(model).__name__}: {error}") from None
+    door.room(f"states of {simulations:,} simulations", getattr(states, "nbytes", 0) * (simulations + 1))
+
+
+def _check_simulated(model: Model, tree: Tree, simulations: int) -> None:
+    """Refuses what a model simulated in its own way, if it did not."""
+    made = int(tree.counts[:, 0].min(initial=simulations))
+    if made != simulations:
+        raise ModelError(f"{type(model).__name__}: simulate made {made} simulations of {simulations}")
 
 
 def partition(rows: int, *, part_rows: int = PART_ROWS) -> list[slice]:
@@ -150,6 +200,9 @@ def _simulate(
         node = simulation + 1
         trees.descend(tree, plan, keys, paths, slots, taken)
         leaves = checked(model.step(states[slots], taken), model, B)
+        if leaves.states.shape != roots.shape:
+            shapes = f"{list(roots.shape)} at the root and {list(leaves.states.shape)} behind a step"
+            raise ModelError(f"{type(model).__name__}: states must keep their shape, they have {shapes}")
         values, plans = leaf.evaluate(model, leaves, paths.lengths, keys, simulation, plan.discount)
         states[node * B : (node + 1) * B] = leaves.states
         trees.grow(tree, plan, paths, node, leaves.prior_logits, leaves.rewards, values)

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from muzero_probe import door
 from muzero_probe.config import SearchConfig
 from muzero_probe.exact.elementary import power_of_each
 from muzero_probe.models.contract import Model, States
@@ -43,6 +44,7 @@ def search_policies(
     Raises:
         ValueError: as `search`.
     """
+    door.number("temperature", temperature, 1e-6, 1e6)
     result = search(model, observations, config, states=states, noise=noise, keys=keys)
     training = visit_policy(result.visits, 1.0)
     acting = training if temperature == 1.0 else visit_policy(result.visits, temperature)
@@ -65,16 +67,33 @@ def visit_policy(visits: np.ndarray, temperature: float) -> np.ndarray:
     It is computed so that a small T cannot overflow.
 
     Raises:
-        ValueError: if T is not positive.
+        TypeError: if visits are no numpy array of numbers, or T is no number.
+        ValueError: if T does not lie in [1e-6, 1e6], or visits are not whole, 0 or more, and one or more in every row.
     """
-    if temperature <= 0:
-        raise ValueError(f"temperature is {temperature}, it must be positive")
+    door.number("temperature", temperature, 1e-6, 1e6)
+    if not isinstance(visits, np.ndarray) or not visits.ndim or not visits.shape[-1]:
+        raise TypeError(f"visits must be a numpy array [..., A], not {type(visits).__name__}")
+    door.array("visits", visits, visits.shape, low=0)
+    if visits.dtype.kind == "f" and (visits != np.rint(visits)).any():
+        raise ValueError(f"visits must be whole numbers, {visits[visits != np.rint(visits)][0]:g} is among them")
+    if not visits.any(-1).all():
+        raise ValueError("visits are all 0 in a row, at least one is needed")
     share = visits / visits.max(-1, keepdims=True)
     weights = power_of_each(share, 1 / temperature)
     return weights / weights.sum(-1, keepdims=True)
 
 
 def sample_actions(policies: np.ndarray, draws: np.ndarray) -> np.ndarray:
-    """Returns actions [B] drawn from policies [B, A] with uniform draws [B] in [0, 1)."""
+    """Returns actions [B] drawn from policies [B, A] with uniform draws [B] in [0, 1).
+
+    Raises:
+        TypeError: if an argument is no numpy array of numbers.
+        ValueError: if policies are no distributions, or draws lie outside [0, 1) or are of another number.
+    """
+    door.distributions("policies", policies, ("B", "A"))
+    door.array("draws", draws, (len(policies),))
+    if draws.size and not 0 <= draws.min() <= draws.max() < 1:
+        odd = draws.min() if draws.min() < 0 else draws.max()
+        raise ValueError(f"draws must lie in [0, 1), {odd:g} is among them")
     cumulative = np.cumsum(policies, -1)
     return (draws[:, None] * cumulative[:, -1:] >= cumulative).sum(-1)

@@ -2,10 +2,11 @@
 
 import numpy as np
 
+from muzero_probe import door
 from muzero_probe.config import SearchConfig
-from muzero_probe.envs.base import Environment
+from muzero_probe.envs.base import Environment, check_reset, check_step, start_states
 from muzero_probe.models.contract import Model
-from muzero_probe.randomness import advance, row_keys, stream
+from muzero_probe.randomness import advance, restore, row_keys, stream
 from muzero_probe.search.policies import root_noise, sample_actions, search_policies
 from muzero_probe.training.replay import Replay
 
@@ -28,7 +29,7 @@ class Actor:
         self.rngs = {name: [stream(seed, name) for seed in seeds] for name in STREAMS}
         self.keys = np.concatenate([row_keys(seed, "ties", environments) for seed in seeds])  # of the searches
         rows = len(seeds) * environments
-        self.states, self.observations = env.reset(self._reset_seeds(np.arange(rows)))
+        self.states, self.observations = check_reset(env, env.reset(self._reset_seeds(np.arange(rows))), rows)
         self.lengths = np.zeros(rows, np.int64)  # steps of the running episodes
         self.returns = np.zeros(rows)  # undiscounted rewards of the running episodes
         self.at_limit = np.zeros(rows, np.bool_)  # whether the state is the final one of a truncated episode
@@ -45,7 +46,7 @@ class Actor:
             keys=advance(self.keys, replay.written),
         )  # fmt: skip
         actions = sample_actions(found.acting, draws)
-        step = self.env.step(self.states, actions)
+        step = check_step(self.env, self.env.step(self.states, actions), S * E)
         final = self.at_limit.copy()
         terminated = step.terminated & ~final
         replay.add(
@@ -96,13 +97,32 @@ class Actor:
         return arrays, {"streams": streams, "finished": self.finished}
 
     def load_state_dict(self, arrays: dict[str, np.ndarray], meta: dict) -> None:
-        """Restores `state_dict`'s result."""
-        self.states = self.env.from_bytes(arrays["states"].tobytes())
-        self.observations = self.env.observe(self.states)
-        self.lengths = arrays["lengths"].copy()
-        self.returns = arrays["returns"].copy()
-        self.at_limit = arrays["at_limit"].copy()
-        self.finished = meta["finished"]
+        """Restores `state_dict`'s result.
+
+        Raises:
+            KeyError: if something is missing.
+            TypeError: if something is of another kind.
+            ValueError: if it does not fit the environment and the rows.
+        """
+        rows = (len(self.seeds) * self.environments,)
+        states = self.env.from_bytes(door.same("states", arrays["states"], np.uint8, ("n",)).tobytes())
+        if len(states) != rows[0]:
+            raise ValueError(f"states must be {rows[0]} rows, not {len(states)}")
+        start_states(self.env, states)
+        limit = self.env.time_limit
+        lengths = door.same("lengths", arrays["lengths"], np.int64, rows, low=0, high=limit)
+        returns = door.same("returns", arrays["returns"], np.float64, rows)
+        at_limit = door.same("at_limit", arrays["at_limit"], np.bool_, rows)
+        if (at_limit != (lengths == (-1 if limit is None else limit))).any():
+            raise ValueError(f"at_limit must say which lengths are {limit}")
+        finished = meta["finished"]
+        if not isinstance(finished, list) or [type(of_seed) for of_seed in finished] != [list] * len(self.seeds):
+            raise ValueError(f"finished must be {len(self.seeds)} lists of returns")
+        for value in (value for of_seed in finished for value in of_seed):
+            door.number("a finished return", value, -1e300, 1e300)
         for name, rngs in self.rngs.items():
             for rng, state in zip(rngs, meta["streams"][name], strict=True):
-                rng.bit_generator.state = state
+                restore(rng, state)
+        self.states, self.observations = states, self.env.observe(states)
+        self.lengths, self.returns, self.at_limit = lengths.copy(), returns.copy(), at_limit.copy()
+        self.finished = finished

@@ -29,6 +29,12 @@ def finite(learner: Learner) -> np.ndarray:
     return np.logical_and.reduce(found)
 
 
+def unsound(learner: Learner, replay: Replay) -> list[int]:
+    """Returns the indices of seeds of which any number is not finite."""
+    seeds = range(len(learner.theta))
+    return [seed for seed in seeds if not all(_finite(array) for _, array in _numbers(learner, replay, seed))]
+
+
 def cause(learner: Learner, replay: Replay, seed: int) -> str:
     """Returns what of the seed at an index is not finite, the first of all in words."""
     return next((name for name, array in _numbers(learner, replay, seed) if not _finite(array)), "gradients")

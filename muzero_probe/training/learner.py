@@ -5,6 +5,7 @@ another device torch makes one update of all seeds at a time; on CUDA the many s
 in one graph. `engine` knows a faster learner for some nets.
 """
 
+import math
 from collections.abc import Callable, Mapping
 from functools import partial
 
@@ -12,11 +13,12 @@ import numpy as np
 import torch
 from torch.optim.adam import adam
 
-from muzero_probe import threads
+from muzero_probe import door, threads
 from muzero_probe.config import TrainingConfig
 from muzero_probe.nets.loss import MUZERO, Nets, Targets, check_terms, losses
 from muzero_probe.training.batch import Batch
 
+TENSORS = ("theta", "exp_avg", "exp_avg_sq")  # of a state: parameters, Adam's first and second moments
 BETA1, BETA2, ADAM_EPSILON = 0.9, 0.999, 1e-8  # of Adam (Kingma and Ba 2015)
 
 
@@ -58,8 +60,13 @@ class Learner:
         Returns:
             [S] each: the loss terms and gradient_norm (before clipping), means over the updates, and skipped: the
             number of updates whose gradient was not finite and not applied.
+
+        Raises:
+            TypeError: if the batch holds something of another kind.
+            ValueError: if its shapes do not fit together, the seeds and the nets, or an action is none of theirs.
+                Numbers may be not finite.
         """
-        U, S = batch.observations.shape[:2]
+        U, S = self._check(batch)
         batch = batch._replace(observations=batch.observations.reshape(*batch.observations.shape[:3], -1))
         rates = np.array([self.config.learning_rate_at(self.step + u) for u in range(U)])
         sums = self._update(batch, rates)
@@ -67,6 +74,23 @@ class Learner:
         self.step += U
         sums[:, :-1] /= U
         return dict(zip(self.metrics, sums.T, strict=True))
+
+    def _check(self, batch: Batch) -> tuple[int, int]:
+        """Returns U and S."""
+        S, A = len(self.theta), self.nets.actions
+        given = door.instance("batch", batch, Batch)
+        actions = door.array("actions", given.actions, ("U", S, "K", "B"), door.INTEGERS, low=0, high=A - 1)
+        U, _, K, B = actions.shape
+        shapes = {"rewards": (K, B), "values": (K + 1, B), "policies": (K + 1, B, A), "reward_weights": (K, B)}
+        shapes |= {"value_weights": (K + 1, B), "policy_weights": (K + 1, B)}
+        for name, shape in shapes.items():
+            door.same(name, getattr(given, name), np.float32, (U, S, *shape), finite=False)
+        door.array("observations", given.observations, given.observations.shape, finite=False)
+        wanted = self.nets.observation_shape
+        seen = given.observations.shape
+        if seen[:3] != (U, S, B) or math.prod(seen[3:]) != math.prod(wanted):
+            raise ValueError(f"observations must have shape {[U, S, B, *wanted]}, not {list(seen)}")
+        return U, S
 
     def _update(self, batch: Batch, rates: np.ndarray) -> np.ndarray:
         """Makes updates with the given learning rates [U]; returns the sums of all metrics [S, len(metrics)]."""
@@ -101,14 +125,25 @@ class Learner:
 
     def state_dict(self) -> dict[str, np.ndarray]:
         """Returns parameters and Adam's moments, [S, P] each, and the step."""
-        tensors = {"theta": self.theta, "exp_avg": self.mean, "exp_avg_sq": self.variance}
+        tensors = dict(zip(TENSORS, (self.theta, self.mean, self.variance), strict=True))
         return {**{name: x.cpu().numpy().copy() for name, x in tensors.items()}, "step": np.array(self.step)}
 
     def load_state_dict(self, state: dict[str, np.ndarray]) -> None:
-        """Restores `state_dict`'s result."""
-        self.step = int(state["step"])
-        for name, tensor in (("theta", self.theta), ("exp_avg", self.mean), ("exp_avg_sq", self.variance)):
-            tensor.copy_(torch.as_tensor(state[name]))
+        """Restores `state_dict`'s result; a seed's numbers may be not finite.
+
+        Raises:
+            KeyError: if something is missing.
+            TypeError: if something is of another kind.
+            ValueError: if it does not fit the nets and seeds, or second moments are below 0.
+        """
+        shape = tuple(self.theta.shape)
+        step = door.scalar("step", state["step"], 0, self.config.steps)
+        given = {name: door.same(name, state[name], np.float32, shape, finite=False) for name in TENSORS}
+        if (given["exp_avg_sq"] < 0).any():
+            raise ValueError("exp_avg_sq must be 0 or more")
+        self.step = step
+        for name, tensor in zip(TENSORS, (self.theta, self.mean, self.variance), strict=True):
+            tensor.copy_(torch.as_tensor(given[name]))
 
 
 def clipped_gradient(

@@ -6,11 +6,12 @@ action. A position can be drawn once everything that its targets need is in the 
 drawing probability ~ priority^alpha with priority = |search value - n-step return|.
 """
 
+import math
 from typing import NamedTuple
 
 import numpy as np
 
-from muzero_probe import threads
+from muzero_probe import door, threads
 from muzero_probe.compiled import jit
 from muzero_probe.config import TrainingConfig
 from muzero_probe.exact.elementary import power, power_of_each
@@ -18,6 +19,7 @@ from muzero_probe.targets import n_step_return
 from muzero_probe.training.batch import Batch
 from muzero_probe.training.frames import Frames
 
+MOST_ROOM = 2**40  # bytes of all rings
 PRIORITY_FLOOR = 1e-3  # a perfectly predicted position can still be drawn
 
 
@@ -72,8 +74,10 @@ class Replay:
         Raises:
             ValueError: if the rings are too short for what a position's targets and observation need.
         """
-        self.config = config
-        self.discount = discount
+        self.config = door.instance("config", config, TrainingConfig)
+        door.whole("seeds", seeds, 1)
+        door.whole("num_actions", num_actions, 1)
+        self.discount = door.discount(discount)
         self.num_actions = num_actions
         self.written = 0  # slots written to every ring so far
         shape = (seeds, config.environments, config.replay_slots)
@@ -81,6 +85,8 @@ class Replay:
             raise ValueError(
                 f"training.replay_slots is {config.replay_slots}, at least {self.lag + screens} are needed here"
             )
+        of_slot = np.dtype(observation_dtype).itemsize * math.prod(observation_shape) // screens + 4 * num_actions + 27
+        door.room(f"replay of {seeds} seeds", math.prod(shape) * of_slot, MOST_ROOM)
         self.frames = Frames(shape, observation_shape, observation_dtype, screens)
         self.actions = np.zeros(shape, np.int64)
         self.rewards = np.zeros(shape, np.float32)
@@ -107,7 +113,20 @@ class Replay:
         policies: np.ndarray,
         values: np.ndarray,
     ) -> None:
-        """Writes one slot to every ring, each argument [S, E, ...]; older positions become drawable."""
+        """Writes one slot to every ring, each argument [S, E, ...]; older positions become drawable.
+
+        Raises:
+            TypeError: if an argument is of another kind.
+            ValueError: if it is of another shape, or an action is none. Numbers may be not finite.
+        """
+        shape = self.actions.shape[:2]
+        door.array("actions", actions, shape, door.INTEGERS, low=0, high=self.num_actions - 1)
+        door.array("observations", observations, (*shape, *self.frames.observation_shape), "fiub", finite=False)
+        door.array("policies", policies, (*shape, self.num_actions), door.REALS, finite=False)
+        door.array("rewards", rewards, shape, finite=False)
+        door.array("values", values, shape, finite=False)
+        door.array("terminated", terminated, shape, door.BOOLEANS)
+        door.array("final", final, shape, door.BOOLEANS)
         at = self.written % self.config.replay_slots
         self.frames.write(self.written, observations)
         self.actions[:, :, at] = actions
@@ -138,8 +157,13 @@ class Replay:
         Returns:
             positions [S, U, B] int64, flat index into E x C; weights (N P)^-beta [S, U, B] float32, divided
             by the largest of each update's batch.
+
+        Raises:
+            ValueError: if streams are not as many as seeds, a number lies out of range, or nothing can be drawn.
         """
-        S = len(rngs)
+        S = len(door.streams("rngs", rngs, len(self.weights)))
+        door.whole("updates", updates, 1)
+        door.number("beta", beta, 0, 1)
         shape = (updates, self.config.batch_size)
         positions = np.empty((S, *shape), np.int64)
         importance = np.empty((S, *shape), np.float32)
@@ -148,6 +172,8 @@ class Replay:
             weights = self.weights[s].ravel()
             cumulative = np.empty(weights.size)
             count, last = _accumulate(weights, cumulative)
+            if not count:
+                raise ValueError(f"no position can be drawn: {self.written} slots are written")
             if not np.isfinite(cumulative[-1]):  # the seed is lost; others, and memory, must not notice
                 self.unsound.add(s)
                 weights = (weights != 0).astype(np.float64)
@@ -164,7 +190,8 @@ class Replay:
 
     def bootstraps(self, positions: np.ndarray) -> np.ndarray:
         """Returns the flat positions [...] whose search value bootstraps the given [S, ...], -1 where none does."""
-        S = len(positions)
+        S = len(self.actions)
+        door.array("positions", positions, (S, *positions.shape[1:]), door.INTEGERS, low=0, high=self._last)
         found = np.empty(positions.shape, np.int64)
         for s in range(S):
             _bootstraps(self.terminated[s], self.final[s], positions[s].ravel(), self.config.n_step, found[s].ravel())
@@ -176,10 +203,16 @@ class Replay:
         Args:
             positions: [S, U, B]. importance: [S, U, B].
             absorbing_actions: [S, U, K, B] random actions, used behind terminations.
+
+        Raises:
+            ValueError: if shapes differ, or positions or actions lie out of range.
         """
-        S, U, B = positions.shape
         K = self.config.unroll_steps
         A = self.num_actions
+        door.array("positions", positions, (len(self.actions), "U", "B"), door.INTEGERS, low=0, high=self._last)
+        S, U, B = positions.shape
+        door.array("importance", importance, (S, U, B), door.REALS, finite=False)
+        door.array("absorbing_actions", absorbing_actions, (S, U, K, B), door.INTEGERS, low=0, high=A - 1)
         out = Batch(
             observations=np.empty((U, S, B, *self.frames.observation_shape), self.frames.newest.dtype),
             actions=np.empty((U, S, K, B), np.int64),
@@ -202,13 +235,24 @@ class Replay:
         threads.run([lambda s=s: fill(s) for s in range(S)])
         return out
 
+    @property
+    def _last(self) -> int:
+        """The largest flat index into E x C."""
+        return self.config.environments * self.config.replay_slots - 1
+
+    def _check_places(self, seeds: np.ndarray, positions: np.ndarray) -> None:
+        door.array("seeds", seeds, seeds.shape, door.INTEGERS, low=0, high=len(self.actions) - 1)
+        door.array("positions", positions, positions.shape, door.INTEGERS, low=0, high=self._last)
+
     def observations(self, seeds: np.ndarray, positions: np.ndarray) -> np.ndarray:
         """Returns what was observed at M positions, given by seed [M] and flat index [M]: [M, *observation shape]."""
+        self._check_places(seeds, positions)
         e, c = np.divmod(positions, self.config.replay_slots)
         return self.frames.read(seeds, e, c)
 
     def renew(self, seeds: np.ndarray, positions: np.ndarray, policies: np.ndarray, values: np.ndarray) -> None:
         """Replaces search policy [M, A] and value [M] of M positions, given by seed [M] and flat index [M]."""
+        self._check_places(seeds, positions)
         e, c = np.divmod(positions, self.config.replay_slots)
         self.policies[seeds, e, c] = policies
         self.values[seeds, e, c] = values
@@ -219,11 +263,38 @@ class Replay:
         return {**{name: ring[:, :, :used] for name, ring in self._rings().items()}, "written": np.array(self.written)}
 
     def load_state_dict(self, state: dict[str, np.ndarray]) -> None:
-        """Restores `state_dict`'s result."""
-        self.written = int(state["written"])
-        used = min(self.written, self.config.replay_slots)
-        for name, ring in self._rings().items():
+        """Restores `state_dict`'s result; a seed's numbers may be not finite.
+
+        Raises:
+            KeyError: if something is missing.
+            TypeError: if something is of another kind.
+            ValueError: if it does not fit these rings, or could not have been written to them.
+        """
+        written = door.scalar("written", state["written"], 0, 2**62)
+        used = min(written, self.config.replay_slots)
+        rings = self._rings()
+        if odd := sorted(state.keys() ^ rings.keys() ^ {"written"}):
+            raise ValueError(f"replay: {', '.join(odd)} unknown or missing")
+        highest = {"actions": self.num_actions - 1, "reach": self.frames.screens - 1}
+        for name, ring in rings.items():
+            shape = (*ring.shape[:2], used, *ring.shape[3:])
+            low, high = (0, highest[name]) if name in highest else (None, None)
+            door.same(name, state[name], ring.dtype, shape, low=low, high=high, finite=False)
+        self._check_written(written, state)
+        self.written = written
+        for name, ring in rings.items():
             ring[:, :, :used] = state[name]
+
+    def _check_written(self, written: int, state: dict[str, np.ndarray]) -> None:
+        """Refuses policies that are no distributions, and weights of what cannot be drawn."""
+        if (state["policies"] < 0).any() or (np.abs(state["policies"].sum(-1) - 1) > door.UNEVEN).any():
+            raise ValueError("policies must be 0 or more and sum to 1")
+        weights = state["weights"]
+        recent = np.arange(max(0, written - self.lag), written) % self.config.replay_slots
+        if (weights < 0).any() or weights[state["final"]].any() or weights[:, :, recent].any():
+            raise ValueError("weights must be 0 or more, and 0 where a position cannot be drawn")
+        if written > self.lag and not (weights != 0).any((1, 2)).all():
+            raise ValueError("weights are 0 at all positions of a seed, none could be drawn")
 
     def _rings(self) -> dict[str, np.ndarray]:
         rings = {"observations": self.frames.newest, **{name: getattr(self, name) for name in FIELDS}}

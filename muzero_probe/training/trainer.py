@@ -7,14 +7,14 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from muzero_probe import engine
+from muzero_probe import door, engine
 from muzero_probe.config import Config
 from muzero_probe.envs.base import Environment
 from muzero_probe.models.contract import Model
 from muzero_probe.nets.build import build
 from muzero_probe.nets.layers import initial_vector
 from muzero_probe.nets.loss import Nets
-from muzero_probe.randomness import advance, row_keys, stream
+from muzero_probe.randomness import advance, restore, row_keys, stream
 from muzero_probe.training import health
 from muzero_probe.training.acting import Actor
 from muzero_probe.training.batch import Batch
@@ -55,6 +55,7 @@ class Trainer:
         device: torch device of nets and updates.
 
     Raises:
+        TypeError: if an argument is of another kind.
         ValueError: if seeds are empty, negative or repeated.
     """
 
@@ -62,6 +63,10 @@ class Trainer:
         self, config: Config, env: Environment, seeds: list[int], *, nets: Nets | None = None, device: str = "cpu"
     ) -> None:
         """Starts agents at step 0."""
+        door.instance("config", config, Config)
+        door.instance("env", env, Environment)
+        for seed in door.instance("seeds", seeds, list):
+            door.whole("seed", seed, -(2**63), 2**63 - 1)
         if not seeds or min(seeds) < 0 or len(set(seeds)) != len(seeds):
             raise ValueError(f"seeds {seeds} must be distinct, 0 or above, and at least one")
         self.config = config
@@ -103,6 +108,8 @@ class Trainer:
         t = self.config.training
         if self.step == 0 and 0 in t.checkpoints:
             yield Reached(0)
+        if self.step:  # what was loaded may be sick already
+            yield from self._fallen(health.unsound(self.learner, self.replay))
         gathered: list[tuple[int, dict[str, np.ndarray]]] = []
         returns: list[list[float]] = [[] for _ in self.seeds]
         next_metrics = self.step + metrics_every
@@ -154,7 +161,7 @@ class Trainer:
 
     def _model(self, row_seeds: np.ndarray) -> Model:
         """The current model of rows, given by index into `seeds`, ascending."""
-        return engine.learned_model(self.nets, self.learner.theta, row_seeds)
+        return engine.learned_model(self.nets, self.learner.theta, row_seeds, may_diverge=True)
 
     def _draw(self, updates: int) -> Batch:
         t = self.config.training
@@ -213,7 +220,13 @@ class Trainer:
         return arrays, meta
 
     def load_state_dict(self, arrays: dict[str, np.ndarray], meta: dict) -> None:
-        """Restores `state_dict`'s result."""
+        """Restores `state_dict`'s result. A seed whose numbers are not finite is given up when training goes on.
+
+        Raises:
+            KeyError: if something is missing.
+            TypeError: if something is of another kind.
+            ValueError: if it does not fit this trainer, or its parts do not fit together.
+        """
 
         def part(name: str) -> dict[str, np.ndarray]:
             return {key.removeprefix(f"{name}."): a for key, a in arrays.items() if key.startswith(f"{name}.")}
@@ -221,11 +234,17 @@ class Trainer:
         self.learner.load_state_dict(part("learner"))
         self.replay.load_state_dict(part("replay"))
         self.actor.load_state_dict(part("actor"), meta["actor"])
+        if self._due() or (self.step and self.replay.written < self.config.training.warmup_slots):
+            raise ValueError(f"step {self.step} is not where {self.replay.written} written slots lead to")
         for rng, state in zip(self.rngs, meta["replay_streams"], strict=True):
-            rng.bit_generator.state = state
-        self.fresh = meta["fresh"]
-        self.searched = meta["searched"]
-        self.sick = {index: Sick(index, step, what) for index, step, what in meta["sick"]}
+            restore(rng, state)
+        self.fresh = door.whole("fresh", meta["fresh"], 0, 2**63)
+        self.searched = door.whole("searched", meta["searched"], 0, 2**63)
+        self.sick = {}
+        for index, step, what in meta["sick"]:
+            door.whole("index of a sick seed", index, 0, len(self.seeds) - 1)
+            door.whole("step of a sick seed", step, 0, self.step)
+            self.sick[index] = Sick(index, step, door.instance("what is sick", what, str))
 
 
 class _Timer:

@@ -295,7 +295,10 @@ def test_damaged_bytes_are_refused(env):
     rows = f'"rows": {5 * len(SEEDS)}'.encode()
     assert rows in data
     assert "damaged" in refused(env, data.replace(rows, b'"rows": 3'))
-    assert "damaged" in refused(env, data.replace(rows, b'"rows": -1'))
+    assert "header" in refused(env, data.replace(rows, b'"rows": -1'))
+    at = data.index(b"\n") + 1
+    for place in (at, (at + len(data)) // 2, len(data) - 1):
+        assert "damaged" in refused(env, data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :])
 
 
 @pytest.mark.parametrize(

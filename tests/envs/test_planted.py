@@ -119,11 +119,11 @@ def test_wrong_tables_are_refused(table, message):
 
 
 def test_wrong_sizes_are_refused():
-    with pytest.raises(ValueError, match="length must be 1 or more, got 0"):
+    with pytest.raises(ValueError, match="length of the chain is 0, at least 1 is needed"):
         chain(0)
-    with pytest.raises(ValueError, match="got 0 and 2"):
+    with pytest.raises(ValueError, match="depth of the tree is 0"):
         tree(0)
-    with pytest.raises(ValueError, match="got 3 and 1"):
+    with pytest.raises(ValueError, match="num_actions of the tree is 1"):
         tree(3, 1)
     with pytest.raises(ValueError, match="at least one arm"):
         bandit(())

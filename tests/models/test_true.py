@@ -1,6 +1,7 @@
 """Is a true model the environment, with the agent's predictions at its real states?"""
 
 import numpy as np
+import pytest
 
 from muzero_probe.engine import learned_model
 from muzero_probe.envs.planted import chain, tree
@@ -27,12 +28,14 @@ def test_true_model_predicts_with_the_agent_s_nets_at_the_real_state():
     nets = random_nets(observation=4, actions=2)
     agents = learned_model(nets, random_theta(nets, seeds=2), np.array([0, 0, 1, 1]))
     model = TrueModel(env, agents)
-    states = np.array([1, 2, 2, 3])
+    states = np.array([1, 2, 2, 1])
     root = model.root(env.observe(states), states)
     expected = agents.root(env.observe(states))
     assert np.array_equal(root.prior_logits, expected.prior_logits)
-    assert np.array_equal(root.values[:3], expected.values[:3])
-    assert root.values[3] == 0  # a terminal state is absorbing
+    assert np.array_equal(root.values, expected.values)
+    with pytest.raises(ValueError, match="chain-3: states must not be terminal to start from, row 1 is"):
+        model.root(env.observe(np.array([1, 3])), np.array([1, 3]))
+    states = np.array([1, 2, 2, 3])  # a terminal state is absorbing
     step = model.step(states, np.array([1, 1, 0, 1]))
     expected = agents.root(env.observe(np.array([2, 3, 1, 3])))
     assert step.rewards.tolist() == [0, 1, 0, 0]

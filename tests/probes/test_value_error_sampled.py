@@ -107,7 +107,7 @@ def test_a_sampled_sequence_is_one_for_all_horizons():
 @pytest.mark.parametrize("samples", [1, 0, -3])
 def test_too_few_samples(samples: int):
     env, model, states, policy = off_by_turns(1)
-    with pytest.raises(ValueError, match=f"samples is {samples}, at least 2 are needed"):
+    with pytest.raises(ValueError, match=f"samples is {samples}, at least 2 is needed"):
         measured(env, model, states, policy, horizon=1, samples=samples, rngs=[np.random.default_rng(0)])
 
 

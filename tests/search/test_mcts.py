@@ -190,13 +190,13 @@ def test_a_short_search_is_the_beginning_of_a_longer_one():
 def test_wrong_arguments_are_refused():
     model = TableModel.random(np.random.default_rng(0), states=5, actions=2)
     starts, config = np.arange(3), SearchConfig(simulations=2)
-    with pytest.raises(ValueError, match=r"noise has shape \(3, 3\), \(3, 2\) is needed"):
+    with pytest.raises(ValueError, match=r"noise must have shape \[3, 2\], not \[3, 3\]"):
         search(model, starts, config, noise=np.zeros((3, 3)))
     with pytest.raises(ValueError, match="random rollouts need keys"):
         search(model, starts, config, leaf=RolloutLeaf(horizon=3))
-    with pytest.raises(ValueError, match=r"keys have shape \(2,\)"):
+    with pytest.raises(ValueError, match=r"keys must have shape \[3\], not \[2\]"):
         search(model, starts, config, keys=row_keys(0, "test", 2))
-    with pytest.raises(ValueError, match="type int64"):
+    with pytest.raises(TypeError, match="keys must be uint64, not int64"):
         search(model, starts, config, keys=np.arange(3))
     with pytest.raises(ValueError, match="prior 'greedy' is unknown"):
         search(model, starts, config, prior="greedy")  # pyright: ignore

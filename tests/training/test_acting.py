@@ -218,7 +218,7 @@ def test_a_diverged_seed_harms_no_other():
     healthy, tapes = model_of(env, SEEDS), []
     theta = healthy.theta.clone()
     theta[0] = np.nan
-    for model in (healthy, learned_model(healthy.nets, theta, healthy.row_seeds)):
+    for model in (healthy, learned_model(healthy.nets, theta, healthy.row_seeds, may_diverge=True)):
         actor, tape = Actor(env, SEARCH, seeds=SEEDS, environments=E), Tape()
         for _ in range(9):
             actor.act(model, 1.0, tape)  # pyright: ignore

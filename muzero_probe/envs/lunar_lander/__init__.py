@@ -266,7 +266,10 @@ class LunarLander(Environment):
     def _unpack(self, payload: bytes, rows: int) -> np.ndarray:
         flights: dict[int, _Flight] = {}
         states = []
-        for seed, actions in json.loads(payload):
+        entries = json.loads(payload)
+        if not isinstance(entries, list) or len(entries) != rows:
+            raise ValueError(f"not the prefixes of {rows} rows")
+        for seed, actions in entries:
             self._check_seeds([seed])
             self._check_actions(actions, "actions", (None,))
             if seed not in flights:
@@ -275,6 +278,8 @@ class LunarLander(Environment):
             states.append(
                 flights[seed].follow(start, actions, np.empty(len(actions), np.float32)) if actions else start
             )
+            if states[-1].past is not None and len(states[-1].actions()) < len(actions):
+                raise ValueError(f"{len(actions)} actions, of which the flight is over before the last")
         return object_array(states)
 
 
