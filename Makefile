@@ -89,7 +89,7 @@ test-lowest:
 
 # what is built, copied, moved and started in other places; asks pip for packages
 test-install: .venv/dev
-	$(BIN)/python -m tests.install
+	$(BIN)/python -m pytest -q tests/install/places.py
 
 clean:
 	rm -rf .venv .venv-lock .venv-lowest build dist *.egg-info .pytest_cache .ruff_cache
