@@ -38,7 +38,8 @@ def test_another_source_is_another_folder(changed: str, tmp_path: Path, monkeypa
 
 def test_a_folder_that_the_user_names_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(compiled.config, "CACHE_DIR", str(tmp_path))
-    assert Path(compiled.folder.__wrapped__()).parent == tmp_path
+    taken = compiled.folder.__wrapped__()
+    assert taken is not None and Path(taken).parent == tmp_path
 
 
 def test_there_is_one_place_that_compiles():
