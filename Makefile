@@ -10,12 +10,18 @@ SEEDS   ?=
 DEVICE  ?= cpu
 TRAIN   ?=
 BIN     := .venv/bin
+PIP     := $(BIN)/python -m pip install --quiet
+LOCK    := .venv-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --only-binary :all: --no-annotate \
+               --fork-strategy fewest --custom-compile-command "make lock" pyproject.toml
+HASHED  := --generate-hashes --no-emit-package torch --constraint requirements/torch.txt
 
 select  := --profile $(PROFILE) --agent $(AGENT)
 seeds   := $(if $(SEEDS),--seeds $(SEEDS))
+fit     := $(shell test "$$(cat .venv/run 2>/dev/null)" = "$$(pwd -P)" && $(BIN)/python -c "" 2>/dev/null && echo yes)
 agents  := --agent paper/cartpole --agent desk/lunar_lander --agent desk/minatar --agent desk/breakout
 
-.PHONY: figures study report fixed train-seeds analyses redraw test check format bench tiny clean
+.PHONY: figures study report fixed train-seeds analyses redraw test test-lowest test-install check format bench tiny lock \
+    clean python
 
 figures: redraw
 
@@ -39,18 +45,18 @@ fixed:
 analyses: train-seeds
 	$(BIN)/python -m analyses $(select) $(seeds) --device $(DEVICE)
 
-train-seeds: .venv/run $(if $(filter minatar,$(AGENT)),.venv/minatar)
+train-seeds: .venv/run $(if $(filter minatar,$(AGENT)),.venv/dev)
 	$(BIN)/muzero-probe train $(AGENT) --profile $(PROFILE) $(seeds) --device $(DEVICE) $(TRAIN)
 
-test: .venv/test
+test: .venv/dev
 	$(BIN)/python -m pytest -q --numprocesses auto --dist loadfile --no-loadscope-reorder
 
-check: .venv/check
+check: .venv/dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright
 
-format: .venv/check
+format: .venv/dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
@@ -62,14 +68,45 @@ tiny: .venv/run
 	rm -rf checkpoints/tiny
 	$(BIN)/muzero-probe train cartpole --profile smoke --root checkpoints/tiny
 
+# the sets of requirements/ anew, from pyproject.toml; what is pinned stays, but where a line was taken out
+lock: .venv-lock/bin/uv
+	$(LOCK) --extra study --output-file requirements/study.txt $(HASHED)
+	$(LOCK) --extra check --constraint requirements/study.txt --output-file requirements/dev.txt $(HASHED)
+	$(LOCK) --extra bench --constraint requirements/dev.txt --output-file requirements/bench.txt $(HASHED)
+	$(LOCK) --extra test --resolution lowest-direct --output-file requirements/lowest.txt
+
+.venv-lock/bin/uv:
+	$(PYTHON) -m venv .venv-lock
+	.venv-lock/bin/python -m pip install --quiet "uv>=0.10"
+
+# the suite with the oldest version of each package that pyproject.toml allows, on Python 3.11
+test-lowest:
+	rm -rf .venv-lowest
+	$(PYTHON) -m venv .venv-lowest
+	.venv-lowest/bin/python -m pip install --quiet --requirement requirements/lowest.txt
+	.venv-lowest/bin/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	.venv-lowest/bin/python -m pytest -q --numprocesses auto --dist loadfile --no-loadscope-reorder
+
+# what is built, copied, moved and started in other places; asks pip for packages
+test-install: .venv/dev
+	$(BIN)/python -m pytest -q tests/install/places.py
+
 clean:
-	rm -rf .venv build *.egg-info .pytest_cache .ruff_cache
+	rm -rf .venv .venv-lock .venv-lowest build dist *.egg-info .pytest_cache .ruff_cache
 
-.venv/run: pyproject.toml constraints.txt
-	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable .[study]
+# An environment of another place (the checkout was copied or moved), of a Python that has gone, or half made is made
+# anew. torch stands apart: a build without CUDA is another file of the same version, so no hash fits all machines.
+.venv/run: pyproject.toml requirements/study.txt requirements/torch.txt $(if $(fit),,python)
+	test -n "$(fit)" || { rm -rf .venv && $(PYTHON) -m venv .venv; }
+	$(PIP) --require-hashes --requirement requirements/study.txt
+	$(PIP) --requirement requirements/torch.txt
+	$(PIP) --no-deps --no-build-isolation --editable .
+	pwd -P >$@
+
+.venv/dev .venv/bench: .venv/%: .venv/run requirements/%.txt
+	$(PIP) --require-hashes --requirement requirements/$*.txt
 	touch $@
 
-.venv/test .venv/check .venv/bench .venv/minatar: .venv/%: .venv/run
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable .[study,$*]
-	touch $@
+python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	    { echo "Python 3.11 or newer is needed, $(PYTHON) is none: make PYTHON=python3.11 $(MAKECMDGOALS)" >&2; exit 2; }

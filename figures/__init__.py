@@ -5,3 +5,8 @@ is drawn and what to look for, and `draw(tables)`, from a mapping of agents to t
 figure. `style` alone decides how
 things look.
 """
+
+import os
+
+# A notebook hands its own backend on to the commands that it starts; pictures are drawn into files alone.
+os.environ["MPLBACKEND"] = "agg"

@@ -55,7 +55,7 @@ class Header:
     step: int  # training steps done
     config: dict[str, Any]  # as JSON returns it: tuples have become lists
     config_hash: str
-    versions: dict[str, str]  # of Python and of the packages that were installed
+    versions: dict[str, str]  # of Python and of the packages that were installed; BLAS and processor
     commit: str  # of the code; "-dirty" if tracked files differed; "unknown" outside a checkout
     digest: str
     meta: dict[str, Any]  # a resume state's; empty in a checkpoint

@@ -5,8 +5,13 @@ a constant has that it takes from another file. So the folder that holds them is
 """
 
 import hashlib
+import os
 import re
+import stat
+import sys
+import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -30,13 +35,42 @@ def sources(package: Path = PACKAGE) -> list[Path]:
 
 
 @cache
-def folder() -> str:
-    """Returns where compiled code of these sources is kept: in the package, or where NUMBA_CACHE_DIR says."""
+def folder() -> str | None:
+    """Returns where compiled code of these sources is kept; None where it cannot be kept, which one line says."""
     digest = hashlib.sha256()
     for path in sources():
         digest.update(path.read_bytes())
-    home = Path(config.CACHE_DIR) if config.CACHE_DIR else PACKAGE / "__pycache__" / "compiled"
-    return str(home / digest.hexdigest()[:16])
+    home = _home(Path(config.CACHE_DIR) if config.CACHE_DIR else PACKAGE / "__pycache__" / "compiled")
+    return home and str(home / digest.hexdigest()[:16])
+
+
+def _home(usual: Path) -> Path | None:
+    """Returns the usual folder, that of the package or of NUMBA_CACHE_DIR, or this user's own one of temporary files.
+
+    Compiled code is run when it is read, so nobody else may be able to write there.
+    """
+    if _writable(usual):
+        return usual
+    own = None
+    with suppress(OSError):  # there may be no folder of temporary files, either
+        own = Path(tempfile.gettempdir()) / f"muzero-probe-{os.getuid()}"
+        own.mkdir(mode=0o700, exist_ok=True)
+        there = own.lstat()
+        if stat.S_ISDIR(there.st_mode) and there.st_uid == os.getuid() and not there.st_mode & 0o077 and _writable(own):
+            os.environ["NUMBA_CACHE_DIR"] = str(own)  # for the processes that this one starts
+            print(f"muzero-probe: compiled code is kept in {own}: {usual} cannot be written", file=sys.stderr)
+            return own
+    why = f"{usual} cannot be written" + (f", and {own} is not this user's alone" if own else "")
+    print(f"muzero-probe: compiled code is not kept: {why}; NUMBA_CACHE_DIR names a folder", file=sys.stderr)
+    return None
+
+
+def _writable(folder: Path) -> bool:
+    with suppress(OSError):
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return True
+    return False
 
 
 def jit(function: Callable[..., Any] | None = None, *, inline: bool = False, cache: bool = True) -> Any:
@@ -49,9 +83,9 @@ def jit(function: Callable[..., Any] | None = None, *, inline: bool = False, cac
     """
     if function is None:
         return lambda given: jit(given, inline=inline, cache=cache)
-    given = config.CACHE_DIR
-    config.CACHE_DIR = folder()  # is read when the function is declared
+    given, kept = config.CACHE_DIR, folder() if cache else None
+    config.CACHE_DIR = kept or ""  # is read when the function is declared
     try:
-        return numba.njit(nogil=True, cache=cache, error_model="numpy", forceinline=inline)(function)
+        return numba.njit(nogil=True, cache=kept is not None, error_model="numpy", forceinline=inline)(function)
     finally:
         config.CACHE_DIR = given

@@ -32,8 +32,10 @@ _count = 0
 
 
 def cores() -> int:
-    """Returns the number of cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """Returns the number of cores that this process may use: of its affinity, and of its container's quota."""
+    from joblib import cpu_count
+
+    return cpu_count()
 
 
 def configure(count: int | None = None) -> int:

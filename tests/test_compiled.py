@@ -1,7 +1,9 @@
 """Is code compiled anew when anything has changed that it is made of, and never with fast math?"""
 
+import os
 import re
 import shutil
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -36,10 +38,62 @@ def test_another_source_is_another_folder(changed: str, tmp_path: Path, monkeypa
 
 def test_a_folder_that_the_user_names_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(compiled.config, "CACHE_DIR", str(tmp_path))
-    assert Path(compiled.folder.__wrapped__()).parent == tmp_path
+    taken = compiled.folder.__wrapped__()
+    assert taken is not None and Path(taken).parent == tmp_path
 
 
 def test_there_is_one_place_that_compiles():
     for path in PACKAGE.rglob("*.py"):
         if path.name != "compiled.py":
             assert not re.search(r"njit|fastmath", path.read_text()), path
+
+
+def test_a_folder_that_can_be_written_is_taken(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    assert compiled._home(tmp_path / "a" / "b") == tmp_path / "a" / "b"
+    assert capsys.readouterr().err == ""
+
+
+@pytest.fixture
+def unwritable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder below a file, which not even root can make; temporary files are kept beside it."""
+    monkeypatch.setenv("NUMBA_CACHE_DIR", "")  # is put back
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    (tmp_path / "file").touch()
+    return tmp_path / "file" / "compiled"
+
+
+def test_elsewhere_it_is_this_user_s_alone(unwritable: Path, capsys: pytest.CaptureFixture[str]):
+    own = unwritable.parents[1] / f"muzero-probe-{os.getuid()}"
+    for _ in range(2):  # made, and found there
+        assert compiled._home(unwritable) == own
+        (line,) = capsys.readouterr().err.splitlines()
+        assert line == f"muzero-probe: compiled code is kept in {own}: {unwritable} cannot be written"
+        assert own.stat().st_mode & 0o777 == 0o700
+    assert os.environ["NUMBA_CACHE_DIR"] == str(own)  # of workers, which say nothing
+
+
+@pytest.mark.parametrize("trap", ["link", "open", "foreign"])
+def test_a_folder_that_others_can_write_is_not_taken(
+    trap: str, unwritable: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    """Compiled code is run when it is read."""
+    user = os.getuid()
+    own = tmp_path / f"muzero-probe-{user}"
+    if trap == "link":
+        (tmp_path / "theirs").mkdir(mode=0o700)
+        own.symlink_to(tmp_path / "theirs")
+    else:
+        own.mkdir()
+        own.chmod(0o777 if trap == "open" else 0o700)
+    if trap == "foreign":
+        own.rename(tmp_path / f"muzero-probe-{user + 1}")
+        monkeypatch.setattr(os, "getuid", lambda: user + 1)
+    assert compiled._home(unwritable) is None
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"muzero-probe: compiled code is not kept: {unwritable} cannot be written, and {tmp_path}")
+    assert line.endswith("NUMBA_CACHE_DIR names a folder")
+
+
+def test_without_a_folder_code_is_compiled_all_the_same(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(compiled, "folder", lambda: None)
+    assert compiled.jit(lambda x: x + 1)(2) == 3

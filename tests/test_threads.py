@@ -1,8 +1,13 @@
 """Does the pool run everything once, in order, and never wait for itself?"""
 
+import builtins
+import io
 import os
+import subprocess
+import sys
 import threading
 import time
+from typing import Any
 
 import pytest
 import torch
@@ -74,3 +79,37 @@ def test_the_default_is_a_thread_per_core():
 def test_no_threads_are_refused(count: int):
     with pytest.raises(ValueError, match=f"{count} asked for, at least 1"):
         threads.configure(count)
+
+
+@pytest.mark.parametrize(
+    "quota", [{"cpu.max": "100000 100000\n"}, {"cpu/cpu.cfs_quota_us": "100000\n", "cpu/cpu.cfs_period_us": "100000\n"}]
+)
+def test_a_container_s_quota_is_a_number_of_cores(quota: dict[str, str], monkeypatch: pytest.MonkeyPatch):
+    """As control groups of version 2 or 1 say it: one processor's time, on a machine with eight."""
+    groups, opened, exists = "/sys/fs/cgroup/", builtins.open, os.path.exists
+
+    def there(path: Any) -> bool:
+        text = str(path)
+        return text.removeprefix(groups) in quota if text.startswith(groups) else exists(path)
+
+    def read(path: Any, *words: Any, **more: Any) -> Any:
+        text = str(path)
+        return (
+            io.StringIO(quota[text.removeprefix(groups)]) if text.startswith(groups) else opened(path, *words, **more)
+        )
+
+    monkeypatch.setattr(os, "cpu_count", lambda: 8)
+    monkeypatch.setattr(os, "process_cpu_count", lambda: 8, raising=False)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)), raising=False)
+    monkeypatch.setattr(os.path, "exists", there)
+    monkeypatch.setattr(builtins, "open", read)
+    assert threads.cores() == 1
+    quota.clear()
+    assert threads.cores() == 8
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="the system does not bind processes to cores")
+def test_a_process_bound_to_one_core_has_one():
+    code = "import os; os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})\n"
+    code += "from muzero_probe import threads; print(threads.cores())"
+    assert subprocess.check_output([sys.executable, "-c", code], text=True) == "1\n"

@@ -19,6 +19,7 @@ NOT_MEASURING = (
     "analyses.harness.settings", "analyses.tables", "muzero_probe.arrays", "muzero_probe.compiled",
     "muzero_probe.config", "muzero_probe.envs.drawing", "muzero_probe.files", "muzero_probe.provenance",
 )  # fmt: skip
+# whose numbers or dynamics go into a measurement; `provenance.versions` names all that is installed for a run
 PACKAGES = ("numpy", "numba", "llvmlite", "torch", "gymnasium", "ale-py", "box2d", "minatar", "opencv-python-headless")
 
 INSTALLED = tuple({Path(sysconfig.get_path(name)).resolve() for name in ("stdlib", "platstdlib", "purelib", "platlib")})

@@ -128,6 +128,7 @@ TINY = replace(
 AGENT = Agent(
     title="Breakout (ALE)",
     environment=environment,
+    needs={"ale_py": "'muzero-probe[atari]'", "cv2": "'muzero-probe[atari]'"},
     profiles={"smoke": TINY, "quick": QUICK, "desk": DESK, "paper": PAPER},
     return_range=(2, 32),  # random play; a human (Mnih et al. 2015)
 )

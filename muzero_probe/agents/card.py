@@ -1,6 +1,7 @@
 """What makes an agent: its environment and, by profile, nets, search, training, population and analyses' settings."""
 
 import dataclasses
+import importlib.util
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -64,6 +65,7 @@ class Agent:
             environment with discrete actions, whose states are replayed from their reset.
         profiles: by name.
         build: makes the nets from a profile's settings of them and the environment.
+        needs: what its environment imports of an extra, by module: what brings it.
         return_range: undiscounted returns of poor and of good play; a twentieth of their distance is the smallest
             difference that matters to the claims. None: unknown.
         name: the file's.
@@ -74,6 +76,7 @@ class Agent:
     environment: Callable[..., Environment] | str
     profiles: Mapping[str, Profile]
     build: Callable[[Any, Environment], Nets] = build
+    needs: Mapping[str, str] = field(default_factory=dict)
     return_range: tuple[float, float] | None = None
     name: str = ""
     reference: str = ""
@@ -102,12 +105,22 @@ class Agent:
         """
         return Config.from_dict(config, nets=type(self.profile(profile).nets))
 
+    def lacks(self) -> str | None:
+        """Returns in one line what must be installed before it can play; None where all is there."""
+        for module, source in self.needs.items():
+            if importlib.util.find_spec(module) is None:
+                return f"{self.name}: the package {module.lower()} is not installed: pip install {source}"
+        return None
+
     def make(self, parameters: Mapping[str, Any]) -> Environment:
         """Builds the environment.
 
         Raises:
+            ImportError: if one of the packages that it needs is not installed.
             ValueError: if the agent's function makes something else, or there is no such Gymnasium environment.
         """
+        if lacking := self.lacks():
+            raise ImportError(lacking)
         if isinstance(self.environment, str):
             made = Replayed(self.environment, **parameters)
         else:

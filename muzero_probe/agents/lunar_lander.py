@@ -96,6 +96,7 @@ TINY = replace(
 AGENT = Agent(
     title="Lunar Lander",
     environment=environment,
+    needs={"Box2D": "'muzero-probe[lunar]', on a Python below 3.14"},
     profiles={"smoke": TINY, "quick": QUICK, "desk": DESK, "paper": PAPER},
     return_range=(-200, 300),  # random play; a fast landing
 )

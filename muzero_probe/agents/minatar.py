@@ -78,6 +78,7 @@ TINY = replace(
 AGENT = Agent(
     title="Breakout (MinAtar)",
     environment=MinAtarBreakout,
+    needs={"minatar": "'muzero-probe[minatar]' (its licence is the GPL)"},
     profiles={"smoke": TINY, "quick": QUICK, "desk": DESK, "paper": PAPER},
     return_range=(0, 20),  # random play 0.5; what search in the true dynamics alone reaches
 )

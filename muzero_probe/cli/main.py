@@ -27,6 +27,9 @@ from muzero_probe.runs.run import Run, train
 PROGRAM = "muzero-probe"
 DESCRIPTION = """Trains MuZero populations, says what is there of them, and plays with their agents.
 
+Analyses, figures and the report are no part of the installed package: they are run in a checkout of the
+repository, as python -m analyses, figures and report.
+
 Exit code 0 is success; 1 is trouble with files (damage, other settings, another process that trains the same
 seeds); 2 is a command that says something unknown or impossible."""
 COMMANDS = ("train", "play", "status", "agents")
@@ -228,7 +231,7 @@ def _status(command: Status) -> int:
         if command.profile in (None, profile) and command.agent in (None, agent)
     ]
     if not chosen:
-        print(f"nothing is there under {command.root}")
+        print(f"nothing is there under {command.root.absolute()}")
         return 0
     table = Table("profile", "agent", "config", "step", "there", "missing seeds")
     notes: list[str] = []
@@ -275,6 +278,8 @@ def _agents() -> int:
                 " ".join(map(str, t.checkpoints)),
             )
     _console().print(table)
+    for line in filter(None, (load(name).lacks() for name in names())):
+        print(line)
     return 0
 
 

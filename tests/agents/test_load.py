@@ -1,15 +1,20 @@
 """Is an agent the listing's, or its file's, and does one line say what is wrong with a file?"""
 
+import dataclasses
 import os
 import pickle
+import re
 import subprocess
 import sys
+from importlib import metadata
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 from muzero_probe import agents
 from muzero_probe.agents import Agent
+from muzero_probe.cli import main
 from muzero_probe.envs import Replayed
 from muzero_probe.envs.planted import TabularEnvironment
 from tests.agents import own
@@ -26,6 +31,28 @@ def test_an_agent_has_its_file_s_name(name: str):
     agent = agents.load(name)
     assert (agent.name, agent.reference) == (name, name)
     assert agents.load(name) is agent
+
+
+@pytest.mark.parametrize("name", agents.names())
+def test_only_what_has_no_wheel_for_this_python_is_lacking(name: str):
+    """As the markers of pyproject.toml say; the suite is run with every agent's extra."""
+    agent = agents.load(name)
+    extras = {extra for source in agent.needs.values() for extra in re.findall(r"muzero-probe\[(\w+)\]", source)}
+    requirements = list(map(Requirement, metadata.requires("muzero-probe") or []))
+    promised = {extra for extra in extras for r in requirements if r.marker and r.marker.evaluate({"extra": extra})}
+    assert agent.lacks() is None or extras - promised
+    assert all(agent.lacks() for _ in extras - promised)
+
+
+def test_what_is_lacking_is_named(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):
+    agent = dataclasses.replace(agents.load("cartpole"), name="mine", needs={"Game9": "'muzero-probe[games]'"})
+    what = "mine: the package game9 is not installed: pip install 'muzero-probe[games]'"
+    with pytest.raises(ImportError) as caught:
+        agent.make({})
+    assert str(caught.value) == what
+    monkeypatch.setattr(main, "load", lambda name: agent if name == "minatar" else agents.load(name))
+    assert main.main(["agents"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == what
 
 
 def test_a_file_of_one_s_own(tmp_path: Path):

@@ -12,6 +12,7 @@ import pytest
 
 from muzero_probe import agents
 from muzero_probe.checkpoints import checkpoint_path, list_checkpoints, load_checkpoint
+from muzero_probe.cli import entry
 from muzero_probe.cli import main as cli
 from tests.agents import own
 from tests.cli.words import FAST, SMOKE, lines, parsed
@@ -209,3 +210,21 @@ def test_the_library_alone_says_what_the_command_needs():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert done.stderr == "muzero-probe: the package tyro is not installed: pip install 'muzero-probe[train]'\n"
+
+
+@pytest.mark.parametrize("below", ["", "docs/deep"])
+def test_in_another_checkout_its_code_is_not_passed_over(
+    below: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    """A copy's environment still holds the original's code."""
+    copied = tmp_path / "muzero_probe" / "cli" / "__init__.py"
+    copied.parent.mkdir(parents=True)
+    copied.touch()
+    (tmp_path / below).mkdir(parents=True, exist_ok=True)
+    monkeypatch.chdir(tmp_path / below)
+    assert entry() == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    ours = Path(agents.__file__).parents[2]
+    assert line.startswith(
+        f"muzero-probe: here lies the checkout {tmp_path}, but what is installed is the code of {ours}"
+    )

@@ -1,5 +1,6 @@
 """The contract that every environment keeps: T and R are functions of an explicit state."""
 
+import contextlib
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -81,7 +82,11 @@ def test_every_environment_of_an_agent_is_here():
 def test_a_name_tells_an_environment_from_all_others(env):
     """It is all that stands before states in bytes."""
     assert env.name
-    assert [make().name for make in EVERY.values()].count(env.name) == 1
+    names = []
+    for make in EVERY.values():
+        with contextlib.suppress(ImportError):  # no package for this Python
+            names.append(make().name)
+    assert names.count(env.name) == 1
 
 
 def test_shapes_and_types(env):

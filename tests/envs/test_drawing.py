@@ -15,7 +15,6 @@ from muzero_probe import agents
 from muzero_probe.envs import Environment, Replayed, drawing
 from muzero_probe.envs.breakout import ACTIONS, Breakout
 from muzero_probe.envs.cartpole import CartPole
-from muzero_probe.envs.lunar_lander import LunarLander, ReplayedLunarLander
 from muzero_probe.envs.planted import chain
 
 
@@ -95,7 +94,7 @@ def test_the_pole_stands_where_it_stands(x: float, theta: float):
 
 def test_the_lander_flies_where_it_flies():
     """Middle of the lander's pixels, from the observation: Gymnasium's units of half a screen around the pad."""
-    env = LunarLander()
+    env = agents.load("lunar_lander").make({})
     states = walk(env, [2, 0, 1, 3] * 12)
     for picture, observation in zip(env.render(states), env.observe(states), strict=True):
         rows, columns = coloured(picture, drawing.VIOLET)
@@ -106,7 +105,7 @@ def test_the_lander_flies_where_it_flies():
 
 def test_engines_have_flames():
     """A flame below, at the left or at the right, after the action that fired it."""
-    env = LunarLander()
+    env = agents.load("lunar_lander").make({})
     states = walk(env, [0])
     after = np.concatenate([env.step(states[1:], [action]).states for action in range(4)])
     flames = []
@@ -121,6 +120,8 @@ def test_engines_have_flames():
 
 def test_a_replayed_lander_looks_the_same():
     actions = [2, 0, 1, 3, 2]
+    from muzero_probe.envs.lunar_lander import LunarLander, ReplayedLunarLander
+
     fast, slow = LunarLander(), ReplayedLunarLander()
     assert np.array_equal(fast.render(walk(fast, actions)), slow.render(walk(slow, actions)))
 

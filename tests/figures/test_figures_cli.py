@@ -277,3 +277,11 @@ def test_a_folder_that_is_none(tmp_path: Path, capsys: pytest.CaptureFixture[str
     (tmp_path / "out").write_text("a file")
     assert main(tmp_path, "returns") == 1
     assert str(tmp_path / "out") in one_line(capsys.readouterr().err, "python -m figures")
+
+
+def test_a_notebook_s_backend_is_not_taken():
+    """Jupyter hands its own on to every command that a cell starts."""
+    code = "import figures.style, report.drawings, matplotlib.pyplot; print(matplotlib.get_backend().lower())"
+    environment = {**os.environ, "MPLBACKEND": "module://of_a_notebook.backend"}
+    command = [sys.executable, "-c", code]
+    assert subprocess.check_output(command, cwd=ROOT, env=environment, text=True) == "agg\n"

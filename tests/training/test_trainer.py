@@ -8,14 +8,13 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
-from muzero_probe import threads
+from muzero_probe import agents, threads
 from muzero_probe.config import Config, ImageNetsConfig, NetsConfig, ResidualNetsConfig, SearchConfig
 from muzero_probe.cpu import updates
 from muzero_probe.engine import learned_model
 from muzero_probe.envs import Environment
 from muzero_probe.envs.breakout import Breakout
 from muzero_probe.envs.cartpole import CartPole
-from muzero_probe.envs.lunar_lander import lunar_lander
 from muzero_probe.envs.minatar import MinAtarBreakout as MinAtar
 from muzero_probe.envs.planted import bandit, chain
 from muzero_probe.nets.layers import initial_vector
@@ -36,7 +35,7 @@ TASKS = {
     "cartpole": Task(CartPole),
     "chain": Task(chain),
     "treadmill": Task(treadmill),
-    "lunar lander": Task(lunar_lander),
+    "lunar lander": Task(partial(agents.load("lunar_lander").make, {})),
     "minatar": Task(MinAtar, ImageNetsConfig(latent=16, hidden=16)),
     "breakout": Task(
         partial(Breakout, side=48, time_limit=40),
