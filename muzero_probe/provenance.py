@@ -46,13 +46,15 @@ def _packages() -> dict[str, str]:
 
 @cache
 def _blas() -> str:
-    """Returns names, versions and kernels of numpy's BLAS, and of others that are loaded."""
+    """Returns name, version and kernels of numpy's BLAS; scipy's, which may be loaded beside it, measures nothing."""
     import numpy  # noqa: F401  loads it
     from threadpoolctl import threadpool_info
 
     parts = ("internal_api", "version", "architecture")
     found = {
-        " ".join(str(x[part]) for part in parts if x.get(part)) for x in threadpool_info() if x["user_api"] == "blas"
+        " ".join(str(x[part]) for part in parts if x.get(part))
+        for x in threadpool_info()
+        if x["user_api"] == "blas" and "scipy" not in Path(x["filepath"]).parent.name
     }
     return ", ".join(sorted(found)) or "unknown"
 
