@@ -21,6 +21,7 @@ from muzero_probe.cli.seeds import parse_seeds
 from muzero_probe.engine import check_device
 
 PROGRAM = "python -m analyses"
+MOST_JOBS = 1_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,8 +55,10 @@ class Arguments:
         for name in self.names:
             if name not in questions():
                 raise ValueError(f"analysis {name!r} is unknown: {', '.join(questions())}")
-        if self.jobs < 1:
-            raise ValueError(f"jobs is {self.jobs}, at least 1 is needed")
+        if not 1 <= self.jobs <= MOST_JOBS:
+            raise ValueError(f"jobs is {self.jobs}, it must lie in 1..{MOST_JOBS}")
+        for option, path in (("tables", self.tables), ("units", self.units)):
+            arguments.check_folder(option, path)
         check_device(self.device)
 
 

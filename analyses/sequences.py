@@ -15,6 +15,7 @@ from muzero_probe.randomness import stream
 
 FIGURE = 4
 BANK = True
+LONGEST = 22  # with two actions, 4 million sequences of a state
 MOST = 256  # sequences of a state, where no length is given; study
 COLUMNS = {
     "rank": Column("int", "", "rank of a sequence by its probability, 1 the likeliest"),
@@ -38,6 +39,10 @@ class Settings:
         at_least_one(self, "sequences", "states")
         if self.length is not None:
             at_least_one(self, "sequences", "length")
+            if self.length > LONGEST:
+                raise ValueError(
+                    f"sequences.length is {self.length}, at most {LONGEST} is possible: |A|^length sequences"
+                )
         check_ascending("sequences.steps", self.steps, least=0)
 
 

@@ -46,6 +46,7 @@ class Arguments:
         for name in self.names:
             if name not in modules():
                 raise ValueError(f"figure {name!r} is unknown: {', '.join(modules())}")
+        arguments.check_folder("out", self.out)
 
 
 def modules() -> dict[str, ModuleType]:
@@ -107,6 +108,10 @@ def _draw(given: Arguments) -> int:
     where: dict[str, Any] = {"profile": given.profile, "root": given.tables}
     paths = {name: _paths(name, agents=given.agent, **where) for name in modules()}
     any_table = any(path.is_file() for of_name in paths.values() for path in of_name.values())
+    if not given.names and not any_table:
+        agents = " ".join(f"--agent {agent}" for agent in given.agent)
+        where = f"{given.tables / given.profile}: there are no tables{f' of {agents}' if agents else ''}"
+        return arguments.trouble(PROGRAM, f"{where}: make them with `python -m analyses --profile {given.profile}`", 1)
     for name in given.names or modules():
         agents = given.agent
         if not given.names and any_table:  # of all figures, what the tables allow

@@ -48,6 +48,11 @@ class Arguments:
         for given in self.gif:
             if not all(given.partition("=")[::2]):
                 raise ValueError(f"--gif {given}: must be AGENT=PATH")
+        for option, path in (("out", self.out), ("markdown", self.markdown), ("results", self.results)):
+            if path is not None:
+                arguments.check_folder(option, path.parent)
+        if self.out is None:
+            arguments.check_folder("figures", self.figures)
 
 
 def _report(given: Arguments) -> int:

@@ -34,6 +34,10 @@ class Arguments:
     tables: Path = Path("analyses/tables")
     """Folder of the tables."""
 
+    def __post_init__(self) -> None:
+        """Refuses a folder that cannot be written to."""
+        arguments.check_folder("tables", self.tables)
+
 
 def read(*, profile: str, agents: Sequence[str], root: Path) -> dict[str, dict[str, pd.DataFrame]]:
     """Reads the tables of agents, by agent and name.

@@ -10,6 +10,7 @@ import re
 import sys
 from collections.abc import Callable, Sequence
 from itertools import pairwise
+from pathlib import Path
 from typing import Any, TypeVar
 
 import tyro
@@ -38,6 +39,12 @@ def parse(
         ValueError: in one line, if anything is unknown, missing, of a wrong type or impossible.
         SystemExit: after --help.
     """
+    for word in words:
+        _, value = word.split("=", 1) if word.startswith("--") and "=" in word else ("", word)
+        if not value.strip():
+            raise ValueError(f"an option is given nothing: {' '.join(map(repr, words))}")
+        if re.fullmatch(r"[-+]?\d{19,}", value):
+            raise ValueError(f"{shown(value)} is a number of {len(value)} digits, at most 18 are possible")
     settings: dict[str, Any] = {"prog": program, "args": list(words)}
     if description is not None:
         settings["description"] = description
@@ -100,8 +107,32 @@ def run(
 
 def trouble(program: str, what: object, code: int) -> int:
     """Says in one line what is wrong, and returns the code."""
-    print(f"{program}: {' '.join(str(what).split()) or type(what).__name__}", file=sys.stderr)
+    print(f"{program}: {shown(what) or type(what).__name__}", file=sys.stderr)
     return code
+
+
+def shown(what: object) -> str:
+    """Returns a text for a terminal: one line, not endless, and without characters that would steer it."""
+    line = "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in " ".join(str(what).split()))
+    return re.sub(r"\S{300,}", lambda long: f"{long[0][:40]}...{long[0][-40:]}", line)
+
+
+def check_folder(option: str, path: Path) -> None:
+    """Refuses a folder that is none, or that cannot be made or written, before hours of work.
+
+    Raises:
+        ValueError: in one line.
+    """
+    there = path
+    try:
+        while not there.exists() and there != there.parent:
+            there = there.parent
+        if not there.is_dir():
+            raise ValueError(f"{option} {path}: {there} is no folder")
+        if not os.access(there, os.W_OK | os.X_OK):
+            raise ValueError(f"{option} {path}: {there} cannot be written")
+    except OSError as error:
+        raise ValueError(f"{option} {path}: {error.strerror}") from None
 
 
 def _condensed(box: str) -> str:

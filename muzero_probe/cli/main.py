@@ -76,6 +76,7 @@ class Train:
             raise ValueError(f"resume-minutes is {self.resume_minutes}, it must be 0 or more")
         if self.metrics_every < 1:
             raise ValueError(f"metrics-every is {self.metrics_every}, at least 1 is needed")
+        arguments.check_folder("root", self.root)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -217,6 +218,8 @@ def _train(command: Train, run: Run) -> int:
 
 
 def _status(command: Status) -> int:
+    if not command.root.is_dir():
+        return arguments.trouble(PROGRAM, f"there is no folder {command.root}", 1)
     known = [(profile, agent) for agent in names() for profile in load(agent).profiles]
     there = inventory.populations(command.root)
     for what, name, existing in (
@@ -256,9 +259,9 @@ def _status(command: Status) -> int:
         damaged += found.damaged
     _console().print(table)
     for line in notes:
-        print(line)
+        print(arguments.shown(line))
     for line in damaged:
-        print(f"damaged: {line}")
+        print(f"damaged: {arguments.shown(line)}")
     return 1 if damaged else 0
 
 

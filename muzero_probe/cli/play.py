@@ -65,6 +65,8 @@ class Play:
             raise ValueError(f"episodes is {self.episodes}, at least 1 is needed")
         if self.out is not None and self.out.suffix != ".gif":
             raise ValueError(f"out is {self.out}, its name must end in .gif")
+        if self.out is not None and self.out.is_dir():
+            raise ValueError(f"out is {self.out}, which is a folder")
 
 
 class Player(NamedTuple):

@@ -3,7 +3,8 @@
 import re
 from collections.abc import Iterable
 
-LARGEST = 999_999  # a population of a million is a slip of the keyboard
+LARGEST = 999_999
+MOST = 1_000  # of one command: they train together, and more are a slip of the keyboard
 
 
 def parse_seeds(text: str) -> tuple[int, ...]:
@@ -14,7 +15,7 @@ def parse_seeds(text: str) -> tuple[int, ...]:
     """
     seeds: list[int] = []
     for part in text.split(","):
-        if not (match := re.fullmatch(r"\s*(\d{1,9})(?::(\d{1,9}))?\s*", part)):
+        if not (match := re.fullmatch(r"\s*([0-9]{1,9})(?::([0-9]{1,9}))?\s*", part)):
             raise ValueError(f"seeds {text!r}: write 0:30 (0 to 29), 3 or 0,4,7")
         first = int(match[1])
         end = int(match[2]) if match[2] else first + 1
@@ -22,6 +23,8 @@ def parse_seeds(text: str) -> tuple[int, ...]:
             raise ValueError(f"seeds {text!r}: {part.strip()} is empty, the end of a range is not part of it")
         if end > LARGEST + 1:
             raise ValueError(f"seeds {text!r}: the largest seed is {LARGEST}")
+        if end - first + len(seeds) > MOST:
+            raise ValueError(f"seeds {text!r}: at most {MOST:,} go into one command")
         seeds += range(first, end)
     if len(set(seeds)) != len(seeds):
         raise ValueError(f"seeds {text!r}: a seed is named twice")
