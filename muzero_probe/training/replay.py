@@ -122,7 +122,7 @@ class Replay:
         shape = self.actions.shape[:2]
         door.array("actions", actions, shape, door.INTEGERS, low=0, high=self.num_actions - 1)
         door.array("observations", observations, (*shape, *self.frames.observation_shape), "fiub", finite=False)
-        door.array("policies", policies, (*shape, self.num_actions), door.REALS, finite=False)
+        door.array("policies", policies, (*shape, self.num_actions), finite=False)
         door.array("rewards", rewards, shape, finite=False)
         door.array("values", values, shape, finite=False)
         door.array("terminated", terminated, shape, door.BOOLEANS)
@@ -161,7 +161,7 @@ class Replay:
         Raises:
             ValueError: if streams are not as many as seeds, a number lies out of range, or nothing can be drawn.
         """
-        S = len(door.streams("rngs", rngs, len(self.weights)))
+        S = door.whole("number of streams", len(rngs), len(self.weights), len(self.weights))
         door.whole("updates", updates, 1)
         door.number("beta", beta, 0, 1)
         shape = (updates, self.config.batch_size)

@@ -102,8 +102,8 @@ def test_states_round_trip():
     zeros = np.zeros((S, E))
     for stack in stacks[:16]:
         first.add(
-            observations=stack, actions=zeros, rewards=zeros, terminated=zeros, final=zeros,
-            policies=np.zeros((S, E, 2)), values=zeros,
+            observations=stack, actions=zeros.astype(int), rewards=zeros, terminated=zeros > 0, final=zeros > 0,
+            policies=np.full((S, E, 2), 0.5), values=zeros,
         )  # fmt: skip
     second.load_state_dict(first.state_dict())
     for replay in rings:

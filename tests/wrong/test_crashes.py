@@ -19,7 +19,7 @@ LIMIT = "\nresource.setrlimit(resource.RLIMIT_DATA, (12 * 2**30,) * 2)\n"
 CALLS = {
     "actions of 1e9": ("MODEL.step(LATENTS, np.full(B, 10**9))", "actions must lie in"),
     "fewer actions than rows": ("MODEL.step(LATENTS, np.zeros(0, int))", "actions must have shape"),
-    "fewer plans than rows": ("MODEL.rollout(LATENTS[:0], np.zeros((0, 900), int))", "plans must have shape"),
+    "fewer plans than rows": ("MODEL.rollout(LATENTS, np.zeros((0, 900), int))", "plans must have shape"),
     "no horizon": ("search(MODEL, OBSERVATIONS, CONFIG, leaf=ValueLeaf(horizon=0))", "horizon of paths is 0"),
     "no actions": (
         "search(type('Model0', (Answering,), {'num_actions': 0})(), OBSERVATIONS, CONFIG)",
