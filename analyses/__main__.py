@@ -1,5 +1,11 @@
 """`python -m analyses [NAME...]`: measures a population and writes its tables."""
 
+from muzero_probe.cli import start  # isort: split
+
+if __name__ == "__main__":  # before anything large is imported
+    start.begin("python -m analyses", "; the same command goes on with the finished units")
+
+
 import dataclasses
 import sys
 from collections.abc import Sequence
@@ -14,7 +20,7 @@ from analyses.harness import checkpoints, probed, study
 from analyses.harness.population import Population, PopulationError
 from analyses.harness.registry import questions, settings, settings_type
 from analyses.tables import TableError
-from muzero_probe import agents, threads
+from muzero_probe import agents, compiled, threads
 from muzero_probe.checkpoints import ROOT, CheckpointError
 from muzero_probe.cli import arguments
 from muzero_probe.cli.seeds import parse_seeds
@@ -86,6 +92,7 @@ def _parse(words: Sequence[str]) -> tuple[Any, tuple[int, ...] | None]:
 def _measure(asked: tuple[Any, tuple[int, ...] | None]) -> int:
     given, seeds = asked
     threads.configure()
+    compiled.say_first()
     population: Population
     if ":" in given.agent:
         population = probed.find(given.agent, seeds)

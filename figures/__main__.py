@@ -5,6 +5,12 @@ folder that defines `draw`, from tables by agent, and `COLUMNS`, what it reads o
 tables that help in `FURTHER`, name to columns: `draw` gets those that exist, by agent, as keywords.
 """
 
+from muzero_probe.cli import start  # isort: split
+
+if __name__ == "__main__":  # before anything large is imported
+    start.begin("python -m figures")
+
+
 import importlib
 import pkgutil
 import sys
@@ -110,8 +116,10 @@ def _draw(given: Arguments) -> int:
     any_table = any(path.is_file() for of_name in paths.values() for path in of_name.values())
     if not given.names and not any_table:
         agents = " ".join(f"--agent {agent}" for agent in given.agent)
-        where = f"{given.tables / given.profile}: there are no tables{f' of {agents}' if agents else ''}"
-        return arguments.trouble(PROGRAM, f"{where}: make them with `python -m analyses --profile {given.profile}`", 1)
+        lacking = f"{given.tables / given.profile}: there are no tables{f' of {agents}' if agents else ''}"
+        return arguments.trouble(
+            PROGRAM, f"{lacking}: make them with `python -m analyses --profile {given.profile}`", 1
+        )
     for name in given.names or modules():
         agents = given.agent
         if not given.names and any_table:  # of all figures, what the tables allow

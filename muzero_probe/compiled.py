@@ -44,6 +44,13 @@ def folder() -> str | None:
     return home and str(home / digest.hexdigest()[:16])
 
 
+def say_first() -> None:
+    """Says so on stderr where nothing is compiled yet: it takes a while, once."""
+    kept = folder()
+    if kept and not Path(kept).exists():
+        print(f"muzero-probe: compiling for this processor, once, for a minute or two: {kept}", file=sys.stderr)
+
+
 def _home(usual: Path) -> Path | None:
     """Returns the usual folder, that of the package or of NUMBA_CACHE_DIR, or this user's own one of temporary files.
 

@@ -3,6 +3,12 @@
 Reads TABLES/PROFILE/claims.csv and contrasts.csv, made by `python -m analyses.claims`, and the tables of the agents.
 """
 
+from muzero_probe.cli import start  # isort: split
+
+if __name__ == "__main__":  # before anything large is imported
+    start.begin("python -m report")
+
+
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -34,6 +34,7 @@ LAYERS = {
     "training.batch": 0,
     "checkpoints": 1,
     "cli.arguments": 1,
+    "cli.start": 0,
     "envs": 1,
     "search.rules": 1,
     "nets": 2,
@@ -51,7 +52,11 @@ LAYERS = {
     "runs": 10,
     "cli": 11,
 }
-WITHOUT_TORCH = {"muzero_probe.cli.arguments", "muzero_probe.files"}  # what figures take of the library
+WITHOUT_TORCH = {
+    "muzero_probe.cli.arguments",
+    "muzero_probe.cli.start",
+    "muzero_probe.files",
+}  # what figures take of the library
 
 
 def module_name(path: Path) -> str:

@@ -3,6 +3,12 @@
 Writes TABLES/PROFILE/claims.csv, a row per contrast, and contrasts.csv, its values by seed; prints the verdicts.
 """
 
+from muzero_probe.cli import start  # isort: split
+
+if __name__ == "__main__":  # before anything large is imported
+    start.begin("python -m analyses.claims")
+
+
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

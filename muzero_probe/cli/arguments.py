@@ -101,6 +101,10 @@ def run(
         return work(asked)
     except (ImportError, OSError, MemoryError, *troubles) as error:
         return trouble(program, error, 1)
+    except RuntimeError as error:
+        if not re.search(r"allocate memory|start new thread", str(error)):  # torch's, and Python's
+            raise
+        return trouble(program, error, 1)
     except KeyboardInterrupt:
         return trouble(program, interrupted, 130)
 

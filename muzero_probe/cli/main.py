@@ -15,7 +15,7 @@ import tyro
 from rich.console import Console
 from rich.table import Table
 
-from muzero_probe import threads
+from muzero_probe import compiled, threads
 from muzero_probe.agents import Agent, load, names
 from muzero_probe.checkpoints import ROOT, CheckpointError, resume_folder
 from muzero_probe.cli import arguments, play
@@ -129,6 +129,7 @@ def _asked(words: Sequence[str]) -> Callable[[], int]:
         return partial(_train, command, _run_of(command))
     if isinstance(command, play.Play):
         threads.configure()
+        compiled.say_first()
         return partial(play.show, command, play.player(command))
     return partial(_status, command) if isinstance(command, Status) else _agents
 
@@ -198,6 +199,7 @@ def _run_of(command: Train) -> Run:
 
 def _train(command: Train, run: Run) -> int:
     threads.configure()
+    compiled.say_first()
     title = f"{run.config.agent}/{run.profile}"
     S, steps = len(run.seeds), run.config.training.steps
     with progress.shown(title, steps=steps, seeds=S) as report:

@@ -5,7 +5,10 @@ planes. The game is the `minatar` package's own code; here, its few fields are p
 step. The package is an optional extra for its licence (GPL), and imported only when this task is asked for.
 """
 
+import logging
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -21,6 +24,17 @@ MOST = np.array([9, 9, 3, 9, 1, 9, 9, 1], np.uint8)
 BRICKS = len(FIELDS)
 TERMINAL = FIELDS.index("terminal")
 SIZE = 10  # side of the screen
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keeps the package from writing to, and from setting up, everybody's log where it misses a drawing library."""
+    nobody = logging.NullHandler()
+    logging.getLogger().addHandler(nobody)
+    try:
+        yield
+    finally:
+        logging.getLogger().removeHandler(nobody)
 
 
 class MinAtarBreakout(Environment):
@@ -42,7 +56,8 @@ class MinAtarBreakout(Environment):
 
     def __init__(self) -> None:
         try:
-            from minatar.environments.breakout import Env
+            with _quiet():
+                from minatar.environments.breakout import Env
         except ImportError:
             raise ImportError(
                 f"{self.name}: the package minatar is not installed: pip install 'muzero-probe[minatar]' "
