@@ -2,10 +2,14 @@
 
 Numba keeps compiled functions on disk and compiles one again when its own file has changed, but not when a function or
 a constant has that it takes from another file. So the folder that holds them is named by a hash of all these files.
+
+Processes that fill an empty folder at once, on one machine or on many, may lose each other's work and compile again;
+none takes another's code for its own. Which processor code is for is part of numba's key.
 """
 
 import hashlib
 import re
+import uuid
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -52,6 +56,19 @@ def jit(function: Callable[..., Any] | None = None, *, inline: bool = False, cac
     given = config.CACHE_DIR
     config.CACHE_DIR = folder()  # is read when the function is declared
     try:
-        return numba.njit(nogil=True, cache=cache, error_model="numpy", forceinline=inline)(function)
+        made: Any = numba.njit(nogil=True, cache=cache, error_model="numpy", forceinline=inline)(function)
     finally:
         config.CACHE_DIR = given
+    if cache:
+        _name_by_chance(made._cache._cache_file)
+    return made
+
+
+def _name_by_chance(file: Any) -> None:
+    """Gives a function's files names that no other process chooses.
+
+    Numba counts them by the index that it has just read. Two processes that compile for different types, or processors,
+    count to the same name, and the index of one comes to name the code of the other.
+    """
+    pattern = file._data_name_pattern
+    file._data_name = lambda number: pattern.format(number=uuid.uuid4().int)

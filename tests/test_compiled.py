@@ -3,6 +3,7 @@
 import re
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -37,6 +38,31 @@ def test_another_source_is_another_folder(changed: str, tmp_path: Path, monkeypa
 def test_a_folder_that_the_user_names_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(compiled.config, "CACHE_DIR", str(tmp_path))
     assert Path(compiled.folder.__wrapped__()).parent == tmp_path
+
+
+def twice(x):
+    return x + x
+
+
+def test_two_processes_that_fill_an_empty_folder_do_not_take_each_other_s_code(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """One has read the empty index before the other writes it, and ends before the other writes its code."""
+    monkeypatch.setattr(compiled, "folder", lambda: str(tmp_path))
+    whole, real, later = (compiled.jit(twice) for _ in range(3))
+    first: Any = whole._cache._cache_file
+    write = first._save_data
+    monkeypatch.setattr(real._cache._cache_file, "_load_index", dict)
+
+    def overtaken(*args: Any) -> None:
+        assert real(1.5) == 3.0
+        write(*args)
+
+    monkeypatch.setattr(first, "_save_data", overtaken)
+    assert whole(1) == 2
+    assert list(tmp_path.rglob("*.nbc"))
+    assert later(1.5) == 3.0 and later.stats.cache_hits  # it was loaded
+    assert later(1) == 2
 
 
 def test_there_is_one_place_that_compiles():
