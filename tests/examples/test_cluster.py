@@ -48,7 +48,8 @@ def stub(folder: Path, name: str, program: str) -> None:
 
 def started(script: Path, *words: str, folder: Path, **variables: str) -> subprocess.Popen[str]:
     """The script, in a session of its own: whoever kills its group kills nobody else."""
-    plain = {name: value for name, value in os.environ.items() if not name.startswith("SLURM_")}
+    given = ("SLURM_", "CUDA_VISIBLE_DEVICES")
+    plain = {name: value for name, value in os.environ.items() if not name.startswith(given)}
     path = f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}"
     environment = {**plain, **variables, "PATH": path, "PYTHONPATH": str(ROOT)}
     return subprocess.Popen(
@@ -59,7 +60,7 @@ def started(script: Path, *words: str, folder: Path, **variables: str) -> subpro
 
 def ran(script: Path, *words: str, folder: Path, **variables: str) -> tuple[int, str, str]:
     process = started(script, *words, folder=folder, **variables)
-    out, err = process.communicate(timeout=120)
+    out, err = process.communicate()
     return process.returncode, out, err
 
 
@@ -116,6 +117,13 @@ def test_the_processes_of_a_machine_train_every_seed_once_on_gpus_of_their_own(
     assert set(gpus) <= set(range(processes))
 
 
+def test_processes_take_the_gpus_that_were_given(noting: Path):
+    words = ["breakout", "paper", "3", "3", "--device", "cuda"]
+    assert ran(PROCESSES, *words, folder=noting, CUDA_VISIBLE_DEVICES="5,2") == (0, "", "")
+    seeds = {given[5]: gpu for gpu, given in said(noting)}
+    assert seeds == {"0:1": "5", "1:2": "2", "2:3": "5"}
+
+
 def test_processes_share_the_cores_and_their_trouble_is_the_scripts(tmp_path: Path):
     program = "import os, sys; open(f'cores.{os.getpid()}', 'w').write(str(os.sched_getaffinity(0)))"
     stub(tmp_path, "muzero-probe", f"#!{sys.executable}\n{program}\nsys.exit('0:2' in sys.argv)\n")
@@ -149,7 +157,7 @@ def test_a_task_that_reaches_its_time_limit_is_queued_again(tmp_path: Path):
     process = started(TRAIN, "cartpole", "quick", "6", "2", folder=tmp_path, **variables)
     appear(tmp_path / "training")
     process.send_signal(signal.SIGUSR1)  # to the script alone, as Slurm does with B:
-    process.communicate(timeout=60)
+    process.communicate()
     assert (tmp_path / "queued").read_text() == "requeue 77\n"
 
 
@@ -159,7 +167,7 @@ def test_a_task_that_is_told_to_end_ends_its_training_and_leaves_the_rest_to_slu
     process = started(TRAIN, "cartpole", "quick", "6", "2", folder=tmp_path, SLURM_ARRAY_TASK_ID="0", SLURM_JOB_ID="7")
     appear(tmp_path / "training")
     process.terminate()
-    process.communicate(timeout=60)
+    process.communicate()
     assert process.returncode == 128 + signal.SIGTERM
     with pytest.raises(ProcessLookupError):
         os.kill(int((tmp_path / "training").read_text()), 0)
@@ -193,7 +201,7 @@ def test_a_task_that_was_killed_and_queued_again_comes_to_the_bits_of_one_machin
 
 def analysed(folder: Path, measuring: str) -> tuple[int, str, str]:
     """analyses.sh with a scheduler and workers that say what they were called with, and live until they are killed."""
-    say = 'echo "$0 $*" | sed "s,^.*/,," >>calls'
+    say = 'echo "$0 $*" | sed "s,^[^ ]*/,," >>calls'
     wait = "exec sleep 100"
     stub(folder, "dask", f'#!/bin/bash\n{say}\n[[ $1 == scheduler ]] && echo "{{}}" >"${{@: -1}}"\n{wait}\n')
     stub(folder, "srun", f"#!/bin/bash\n{say}\n{wait}\n")
