@@ -173,7 +173,7 @@ def shown(seconds: float) -> str:
 def tables(measured: dict[str, Any]) -> str:
     """The page's tables, of the times that were measured."""
     lines = [
-        f"Unit times: {measured['processor']}, one core, commit {measured['commit']}; "
+        f"Unit times: {measured['processor']}, one core, commit {measured['commit'][:7]}; "
         f"written by `python -m benchmarks.cluster`."
     ]
     for of in STUDIES:
@@ -245,15 +245,15 @@ def unit_times(agent: Agent, profile: str, root: Path, values: dict[str, Any]) -
 
 
 def state_bytes(agent: Agent, profile: str) -> int:
-    """Bytes of one seed's resume state once its rings are full, which a few updates with many steps each do."""
+    """Bytes of one seed's resume state with full rings: steps for two rings are spread on few updates."""
     config = agent.config(profile)
     t = config.training
-    updates = 64
+    updates, filling = 64, 2 * t.replay_slots * t.environments
     few = dataclasses.replace(
         t,
         steps=updates,
         checkpoints=(updates,),
-        updates_per_environment_step=updates / (t.replay_slots * t.environments),
+        updates_per_environment_step=updates / filling,
     )
     with tempfile.TemporaryDirectory() as folder:
         run = Run(
