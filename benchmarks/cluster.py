@@ -121,7 +121,9 @@ def size(name: str, chosen: Any, searches: int, steps: int) -> float:
         "cross_checkpoint": lambda: chosen.states * steps,
         "prior_effect": lambda: chosen.states * max(chosen.budgets) * searches,
         "planning": lambda: chosen.episodes * sum(chosen.budgets) * searches,
-        "search_tree": lambda: chosen.candidates,
+        "search_tree": lambda: (
+            chosen.states
+        ),  # trees whose true values are played out; searches of candidates are cheap
     }[name]()
 
 
