@@ -2,6 +2,9 @@
 
 Numba keeps compiled functions on disk and compiles one again when its own file has changed, but not when a function or
 a constant has that it takes from another file. So the folder that holds them is named by a hash of all these files.
+
+Processes that fill an empty folder at once, on one machine or on many, may lose each other's work and compile again;
+none takes another's code for its own. Which processor code is for is part of numba's key.
 """
 
 import hashlib
@@ -10,6 +13,7 @@ import re
 import stat
 import sys
 import tempfile
+import uuid
 from collections.abc import Callable
 from contextlib import suppress
 from functools import cache
@@ -93,6 +97,38 @@ def jit(function: Callable[..., Any] | None = None, *, inline: bool = False, cac
     given, kept = config.CACHE_DIR, folder() if cache else None
     config.CACHE_DIR = kept or ""  # is read when the function is declared
     try:
-        return numba.njit(nogil=True, cache=kept is not None, error_model="numpy", forceinline=inline)(function)
+        made: Any = numba.njit(nogil=True, cache=kept is not None, error_model="numpy", forceinline=inline)(function)
     finally:
         config.CACHE_DIR = given
+    if kept is not None:
+        _name_by_chance(made._cache._cache_file)
+        _compile_where_damaged(made._cache)
+    return made
+
+
+def _compile_where_damaged(kept: Any) -> None:
+    """Takes a damaged file of compiled code, which would be a traceback, for none."""
+    load = kept.load_overload
+
+    def loaded(*asked: Any) -> Any:
+        try:
+            return load(*asked)
+        except Exception as error:  # whatever reading half of a file raises
+            print(
+                f"muzero-probe: compiled code in {kept.cache_path} is damaged, it is made anew: {error}",
+                file=sys.stderr,
+            )
+            kept.flush()
+            return None
+
+    kept.load_overload = loaded
+
+
+def _name_by_chance(file: Any) -> None:
+    """Gives a function's files names that no other process chooses.
+
+    Numba counts them by the index that it has just read. Two processes that compile for different types, or processors,
+    count to the same name, and the index of one comes to name the code of the other.
+    """
+    pattern = file._data_name_pattern
+    file._data_name = lambda number: pattern.format(number=uuid.uuid4().int)

@@ -3,8 +3,11 @@
 import os
 import re
 import shutil
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -40,6 +43,31 @@ def test_a_folder_that_the_user_names_is_taken(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setattr(compiled.config, "CACHE_DIR", str(tmp_path))
     taken = compiled.folder.__wrapped__()
     assert taken is not None and Path(taken).parent == tmp_path
+
+
+def twice(x):
+    return x + x
+
+
+def test_two_processes_that_fill_an_empty_folder_do_not_take_each_other_s_code(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """One has read the empty index before the other writes it, and ends before the other writes its code."""
+    monkeypatch.setattr(compiled, "folder", lambda: str(tmp_path))
+    whole, real, later = (compiled.jit(twice) for _ in range(3))
+    first: Any = whole._cache._cache_file
+    write = first._save_data
+    monkeypatch.setattr(real._cache._cache_file, "_load_index", dict)
+
+    def overtaken(*args: Any) -> None:
+        assert real(1.5) == 3.0
+        write(*args)
+
+    monkeypatch.setattr(first, "_save_data", overtaken)
+    assert whole(1) == 2
+    assert list(tmp_path.rglob("*.nbc"))
+    assert later(1.5) == 3.0 and later.stats.cache_hits  # it was loaded
+    assert later(1) == 2
 
 
 def test_there_is_one_place_that_compiles():
@@ -97,3 +125,24 @@ def test_a_folder_that_others_can_write_is_not_taken(
 def test_without_a_folder_code_is_compiled_all_the_same(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(compiled, "folder", lambda: None)
     assert compiled.jit(lambda x: x + 1)(2) == 3
+
+
+def test_damaged_files_of_compiled_code_are_made_anew(tmp_path: Path):
+    """The index, or the code."""
+    program = "from muzero_probe.exact.elementary import power; print(power(2.0, 0.5))"
+    environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)}
+
+    def run() -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-c", program], cwd=PACKAGE.parent, env=environment, capture_output=True, text=True
+        )
+
+    whole = run()
+    assert whole.returncode == 0 and whole.stderr == ""
+    for kind in ("nbi", "nbc"):
+        for path in tmp_path.rglob(f"*.{kind}"):
+            path.write_bytes(path.read_bytes()[:-20])
+        again = run()
+        assert (again.returncode, again.stdout) == (0, whole.stdout)
+        assert "is damaged, it is made anew" in again.stderr and "Traceback" not in again.stderr
+        assert run().stderr == ""
