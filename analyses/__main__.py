@@ -17,6 +17,7 @@ import tyro
 from rich.console import Console
 
 from analyses.harness import checkpoints, probed, study
+from analyses.harness.pool import WorkerError
 from analyses.harness.population import Population, PopulationError
 from analyses.harness.registry import questions, settings, settings_type
 from analyses.tables import TableError
@@ -47,6 +48,8 @@ class Arguments:
     """Seeds such as 0:30 or 0,4,7; all that are there by default."""
     jobs: int = field(default_factory=threads.cores)
     """Units measured side by side, a process each; with 1 the threads of this process share every unit."""
+    scheduler: str | None = None
+    """File or address of a Dask scheduler whose workers measure in place of this machine's processes."""
     device: str = "cpu"
     """Device of the nets: cpu, cuda, cuda:1 and so on."""
     root: Path = ROOT
@@ -93,11 +96,12 @@ def _measure(asked: tuple[Any, tuple[int, ...] | None]) -> int:
     given, seeds = asked
     threads.configure()
     compiled.say_first()
+    shared = Path.absolute if given.scheduler else Path  # workers elsewhere may run in other folders
     population: Population
     if ":" in given.agent:
         population = probed.find(given.agent, seeds)
     else:
-        population = checkpoints.find(given.root, given.profile, agents.load(given.agent), seeds)
+        population = checkpoints.find(shared(given.root), given.profile, agents.load(given.agent), seeds)
     for name in given.names or questions():
         if reason := study.why_not(name, population):
             print(f"{PROGRAM}: left out: {reason}", file=sys.stderr)
@@ -106,9 +110,10 @@ def _measure(asked: tuple[Any, tuple[int, ...] | None]) -> int:
             name,
             population,
             given.settings,
-            folder=given.tables,
-            cache=given.units,
+            folder=shared(given.tables),
+            cache=shared(given.units),
             jobs=given.jobs,
+            scheduler=given.scheduler,
             device=given.device,
             console=Console(stderr=True),
         )
@@ -120,7 +125,8 @@ def main(words: Sequence[str] | None = None) -> int:
     """Runs the command and returns its exit code: 1 for trouble with files, 2 for an impossible command."""
     given = sys.argv[1:] if words is None else list(words)
     return arguments.run(
-        PROGRAM, lambda: _parse(given), _measure, troubles=(CheckpointError, PopulationError, TableError, ValueError),
+        PROGRAM, lambda: _parse(given), _measure,
+        troubles=(CheckpointError, PopulationError, TableError, WorkerError, ValueError),
         interrupted="interrupted; the same command goes on with the finished units",
     )  # fmt: skip
 

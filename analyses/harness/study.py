@@ -11,7 +11,7 @@ import pandas as pd
 from rich.console import Console
 
 from analyses import tables
-from analyses.harness import banks, keys, units
+from analyses.harness import banks, cluster, keys, pool, units
 from analyses.harness.agents import Inputs
 from analyses.harness.population import Population
 from analyses.harness.registry import questions
@@ -46,6 +46,7 @@ def run(
     jobs: int,
     device: str,
     console: Console,
+    scheduler: str | None = None,
 ) -> Path:
     """Makes one table.
 
@@ -55,15 +56,17 @@ def run(
         settings: of all analyses, see `registry.settings`.
         folder: root of the tables.
         cache: where units are kept.
-        jobs: units measured at a time.
+        jobs: units measured at a time on this machine.
         device: torch device of the nets.
         console: shows progress.
+        scheduler: file or address of a Dask cluster that measures instead; paths must be those of its workers, too.
 
     Returns:
         The table's path.
 
     Raises:
         PopulationError: if the population lacks a step that the settings name.
+        WorkerError: if a worker was lost, or is none that can be asked.
     """
     question = questions()[name]
     chosen = getattr(settings, name)
@@ -78,16 +81,19 @@ def run(
         for seeds in population.shards(settings.shard, getattr(chosen, "seeds", 0))
     ]
     work = Work(population, cache, device)
+    runner: units.Runner = partial(pool.run, jobs=jobs)
+    if scheduler:
+        runner = partial(cluster.run, scheduler=scheduler, wanted=work.alike())
     bank = {}
     if getattr(question, "BANK", False):
         bank = {cell: work.bank(settings.bank, *cell) for cell in cells}
-        units.complete(list(bank.values()), jobs=jobs, console=console)
+        units.complete(list(bank.values()), runner=runner, console=console)
     once = {}
     if hasattr(question, "measure_once"):
         once = {seeds: work.once(name, question, chosen, seeds) for seeds, _ in cells}
-        units.complete(list(once.values()), jobs=jobs, console=console)
+        units.complete(list(once.values()), runner=runner, console=console)
     asked = [work.unit(name, question, chosen, *cell, bank.get(cell), once.get(cell[0])) for cell in cells]
-    units.complete(asked, jobs=jobs, console=console)
+    units.complete(asked, runner=runner, console=console)
     kept = [tables.read(unit.path) for unit in asked]
     columns = {**COMMON, **question.COLUMNS}
     rows = pd.concat([table.loc[:, list(columns)] for table in kept], ignore_index=True)
@@ -120,6 +126,12 @@ class Work:
         self.cache = cache
         self.device = device
         self.depends = {**population.depends(device), "versions": keys.versions()}
+
+    def alike(self) -> cluster.Alike:
+        """What a worker elsewhere must have as this process; a user's own files are read where they lie."""
+        modules = [*(f"analyses.{name}" for name in questions()), "analyses.harness.study", *self.population.sources()]
+        ours = tuple(module for module in modules if module.startswith(("analyses.", "muzero_probe.")))
+        return cluster.alike(ours, processor=self.depends.get("processor") is not None)
 
     def bank(self, settings: Any, seeds: tuple[int, ...], step: int) -> Unit:
         """The banks of some seeds at one step."""

@@ -8,17 +8,19 @@ has a digest: one that is damaged, or another's, is named and measured again.
 import hashlib
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import joblib
 from rich.console import Console
 from rich.progress import Progress
 
+from analyses.harness.pool import Calls
 from muzero_probe import threads
 
+Runner = Callable[[Calls], Iterator[str]]  # runs calls, and yields the names of those that ended
 LINE_SECONDS = 30.0  # least time between two lines in a log file
 
 
@@ -42,25 +44,25 @@ class Unit:
         return self.folder / self.name / f"{self.label}_{hashlib.sha256(text.encode()).hexdigest()[:16]}{self.suffix}"
 
 
-def complete(units: Sequence[Unit], *, jobs: int, console: Console) -> None:
-    """Measures the units that are not soundly on disk yet, `jobs` at a time, and keeps each as soon as it is done.
+def complete(units: Sequence[Unit], *, runner: Runner, console: Console) -> None:
+    """Measures the units that are not soundly on disk yet, and keeps each as soon as it is done.
+
+    Args:
+        units: what is wanted.
+        runner: where they are measured, see `pool` and `cluster`.
+        console: shows progress.
 
     Raises:
-        ValueError: if jobs are below 1.
+        WorkerError: if a worker was killed.
     """
-    if jobs < 1:
-        raise ValueError(f"jobs is {jobs}, at least 1 is needed")
     missing = [unit for unit in units if not _kept(unit, console)]
     if not missing:
         return
-    share = max(1, threads.cores() // jobs)
-    tasks = (joblib.delayed(_measure)(unit, unit.path, share if jobs > 1 else None) for unit in missing)
-    # with one job everything runs here, on the whole pool
-    parallel = joblib.Parallel(n_jobs=jobs, return_as="generator_unordered")
+    calls = {f"{unit.name} {unit.label}": partial(_measure, unit, unit.path) for unit in missing}
     said = time.monotonic()
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task(f"{missing[0].name}", total=len(units), completed=len(units) - len(missing))
-        for done, _ in enumerate(parallel(tasks), len(units) - len(missing) + 1):
+        for done, _ in enumerate(runner(calls), len(units) - len(missing) + 1):
             progress.advance(task)
             if not console.is_terminal and time.monotonic() - said > LINE_SECONDS:
                 console.print(f"{missing[0].name}: {done} of {len(units)} units of work are done", highlight=False)

@@ -1,16 +1,18 @@
 """What is a study of the tiny population, and where are its tables?"""
 
 import dataclasses
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
 from analyses import tables
-from analyses.harness import study
+from analyses.harness import pool, study
 from analyses.harness.population import Population
 
 QUIET = Console(quiet=True)
+ONE = partial(pool.run, jobs=1)  # measures in this process
 SEEDS, STEPS, K = [0, 1, 2], [0, 20, 60], 4
 NAMES = ["returns", "own_policy", "sequences", "cross_checkpoint", "prior_effect", "planning", "search_tree"]
 SMALL = {

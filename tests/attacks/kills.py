@@ -98,6 +98,7 @@ COMMANDS = (
     Command("figures", draw, measured, 1),
     Command("report", report, judged, 1),
 )
+ROOT = TINY.parents[1]
 MEASURED = Path(tempfile.mkdtemp()) / "measured"
 
 

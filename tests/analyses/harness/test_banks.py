@@ -13,14 +13,14 @@ from analyses.harness.settings import Bank
 from analyses.harness.study import Work
 from muzero_probe.probes.episodes import play
 from muzero_probe.randomness import advance, uniforms
-from tests.analyses.studies import QUIET
+from tests.analyses.studies import ONE, QUIET
 
 
 def made(
     tiny: Checkpoints, folder: Path, *, seeds: tuple[int, ...] = (0, 1, 2), step: int = 20, bank: Bank | None = None
 ) -> tuple[Path, Agents]:
     unit = Work(tiny, folder, "cpu").bank(bank or Bank(episodes=2, states=6), seeds, step)
-    units.complete([unit], jobs=1, console=QUIET)
+    units.complete([unit], runner=ONE, console=QUIET)
     return unit.path, tiny.agents(seeds, step, "cpu")
 
 

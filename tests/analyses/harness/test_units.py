@@ -14,12 +14,12 @@ from rich.console import Console
 from safetensors.numpy import load_file
 
 from analyses import tables
-from analyses.harness import banks, study, units
+from analyses.harness import banks, pool, study, units
 from analyses.harness.units import Unit
 from analyses.tables import Column, TableError
 from muzero_probe import files
 from muzero_probe.provenance import commit, versions
-from tests.analyses.studies import QUIET
+from tests.analyses.studies import ONE, QUIET
 
 COLUMNS = {
     "seed": Column("int", "", "number"),
@@ -78,15 +78,15 @@ def counted(tmp_path: Path) -> Counted:
 
 def test_only_what_lacks_is_measured(counted: Counted):
     work = [counted.unit(number) for number in range(4)]
-    units.complete(work[1:3], jobs=1, console=QUIET)
+    units.complete(work[1:3], runner=ONE, console=QUIET)
     assert counted.measured == [1, 2]
-    units.complete(work, jobs=1, console=QUIET)
+    units.complete(work, runner=ONE, console=QUIET)
     assert counted.measured == [1, 2, 0, 3]
-    units.complete(work, jobs=1, console=QUIET)
+    units.complete(work, runner=ONE, console=QUIET)
     assert len(counted.measured) == 4
     assert [unit.path.read_text() for unit in work] == ["0", "1", "2", "3"]
     work[2].path.unlink()
-    units.complete(work, jobs=1, console=QUIET)
+    units.complete(work, runner=ONE, console=QUIET)
     assert counted.measured[4:] == [2]
 
 
@@ -95,10 +95,10 @@ def test_what_is_done_is_kept_at_once(counted: Counted, interruption: BaseExcept
     work = [counted.unit(number) for number in range(4)]
     counted.failing[2] = interruption
     with pytest.raises(type(interruption)):
-        units.complete(work, jobs=1, console=QUIET)
+        units.complete(work, runner=ONE, console=QUIET)
     assert [unit.path.exists() for unit in work] == [True, True, False, False]
     counted.failing.clear()
-    units.complete(work, jobs=1, console=QUIET)
+    units.complete(work, runner=ONE, console=QUIET)
     assert counted.measured == [0, 1, 2, 2, 3]
 
 
@@ -112,15 +112,15 @@ def test_a_half_written_result_is_no_unit(
     unit = counted.unit(0, write=write, measure=lambda: result)
     with monkeypatch.context() as patch, pytest.raises(OSError, match="disk full"):
         patch.setattr(os, "fsync", full)
-        units.complete([unit], jobs=1, console=QUIET)
+        units.complete([unit], runner=ONE, console=QUIET)
     assert not list(unit.path.parent.iterdir())
-    units.complete([unit], jobs=1, console=QUIET)
+    units.complete([unit], runner=ONE, console=QUIET)
     assert list(unit.path.parent.iterdir()) == [unit.path]
 
 
 def test_jobs_must_be_positive(counted: Counted):
     with pytest.raises(ValueError, match="jobs is 0, at least 1 is needed"):
-        units.complete([counted.unit(0)], jobs=0, console=QUIET)
+        units.complete([counted.unit(0)], runner=partial(pool.run, jobs=0), console=QUIET)
 
 
 # Names of files
@@ -207,10 +207,10 @@ def test_a_bank_in_another_s_place(tmp_path: Path):
 
 def test_a_spoilt_unit_is_measured_again(counted: Counted):
     work = [counted.unit(number) for number in range(2)]
-    units.complete(work, jobs=1, console=QUIET)
+    units.complete(work, runner=ONE, console=QUIET)
     work[1].path.write_text("spoilt")
     said = Console(file=io.StringIO(), width=500)
-    units.complete(work, jobs=1, console=said)
+    units.complete(work, runner=ONE, console=said)
     assert counted.measured == [0, 1, 1] and work[1].path.read_text() == "1"
     assert said.file.getvalue() == f"{work[1].path} is spoilt: it is measured again\n"  # pyright: ignore
 
