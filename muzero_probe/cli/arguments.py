@@ -43,6 +43,8 @@ def parse(
         _, value = word.split("=", 1) if word.startswith("--") and "=" in word else ("", word)
         if not value.strip():
             raise ValueError(f"an option is given nothing: {' '.join(map(repr, words))}")
+        if not value.isascii() and re.fullmatch(r"[-+\d.eE]+", value):
+            raise ValueError(f"{value} is no number here, they are written with the digits 0 to 9")
         if re.fullmatch(r"[-+]?\d{19,}", value):
             raise ValueError(f"{shown(value)} is a number of {len(value)} digits, at most 18 are possible")
     settings: dict[str, Any] = {"prog": program, "args": list(words)}
@@ -98,8 +100,14 @@ def run(
             asked = parse()
         except ValueError as error:
             return trouble(program, error, 2)
-        return work(asked)
+        code = work(asked)
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:  # whoever read has seen enough
+        _drop_output()
+        return 1
     except (ImportError, OSError, MemoryError, *troubles) as error:
+        _drop_output()
         return trouble(program, error, 1)
     except RuntimeError as error:
         if not re.search(r"allocate memory|start new thread", str(error)):  # torch's, and Python's
@@ -107,6 +115,14 @@ def run(
         return trouble(program, error, 1)
     except KeyboardInterrupt:
         return trouble(program, interrupted, 130)
+
+
+def _drop_output() -> None:
+    """Drops what cannot be printed: at its end, Python would try again and say so."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def trouble(program: str, what: object, code: int) -> int:

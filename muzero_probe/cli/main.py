@@ -32,6 +32,7 @@ repository, as python -m analyses, figures and report.
 
 Exit code 0 is success; 1 is trouble with files (damage, other settings, another process that trains the same
 seeds); 2 is a command that says something unknown or impossible."""
+MOST_UPDATES = 10**9  # of a training
 COMMANDS = ("train", "play", "status", "agents")
 OF_AN_AGENT = ("train", "play")
 
@@ -76,6 +77,8 @@ class Train:
             raise ValueError(f"resume-minutes is {self.resume_minutes}, it must be 0 or more")
         if self.metrics_every < 1:
             raise ValueError(f"metrics-every is {self.metrics_every}, at least 1 is needed")
+        if self.metrics_every > MOST_UPDATES:
+            raise ValueError(f"metrics-every is {self.metrics_every}, at most {MOST_UPDATES:,} are possible")
         arguments.check_folder("root", self.root)
 
 

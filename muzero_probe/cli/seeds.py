@@ -15,7 +15,7 @@ def parse_seeds(text: str) -> tuple[int, ...]:
     """
     seeds: list[int] = []
     for part in text.split(","):
-        if not (match := re.fullmatch(r"\s*([0-9]{1,9})(?::([0-9]{1,9}))?\s*", part)):
+        if not (match := re.fullmatch(r" *([0-9]{1,9})(?::([0-9]{1,9}))? *", part)):
             raise ValueError(f"seeds {text!r}: write 0:30 (0 to 29), 3 or 0,4,7")
         first = int(match[1])
         end = int(match[2]) if match[2] else first + 1

@@ -30,7 +30,8 @@ def begin(program: str, goes_on: str = "") -> None:
         os.write(2, f"{shown}{program}: interrupted{goes_on}\n".encode())
         os._exit(INTERRUPTED)
 
-    signal.signal(signal.SIGINT, end)
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:  # as for a job in the background
+        signal.signal(signal.SIGINT, end)
     limit, _ = resource.getrlimit(resource.RLIMIT_AS)
     if limit != resource.RLIM_INFINITY and limit < LEAST:
         allowed = f"at least {LEAST >> 20:,} are needed (ulimit -v)"

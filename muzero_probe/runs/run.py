@@ -137,6 +137,9 @@ def train(
     """
     begun = time.monotonic()
     agent, profile, seeds = run.config.agent, run.profile, run.seeds
+    env = run.agent.make(run.config.environment)
+    nets = run.agent.build(run.config.nets, env)
+    run.agent.check_support(nets.value_support, env, run.config.search.discount)
     with lock_seeds(run.root, profile, agent, seeds):
         state = load_latest_resume(run.resume_folder)
         if state:
@@ -156,9 +159,6 @@ def train(
                 f"at step {passed[0][1]} is gone: put it back, or delete that folder to train from the beginning"
             )
 
-        env = run.agent.make(run.config.environment)
-        nets = run.agent.build(run.config.nets, env)
-        run.agent.check_support(nets.value_support, env, run.config.search.discount)
         trainer = Trainer(run.config, env, list(seeds), nets=nets, device=run.device)
         earlier, starts, mark = 0.0, 1, None
         if state:

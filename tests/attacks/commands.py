@@ -41,14 +41,15 @@ WORDS: dict[str, list[str]] = {
         # seeds
         *(f"{TRAIN} --seeds {text}" for text in (
             "", "''", "-1", "1:", ":3", "3:1", "0:0", "0,0", "0:3,2", "a", "1.5", "0:1000000", "1000000", HUGE, f"0:{HUGE}", "٣", "0:٣",
-            "0-3", "0;3", "1,,2", "0:3:2", "[0,1]", "1e3", "0:20000",
+            "'1\n'", "０:２", "0-3", "0;3", "1,,2", "0:3:2", "[0,1]", "1e3", "0:20000",
         )),
         # whole numbers
         *(f"{TRAIN} {option} {value}" for option in (
             "--training.steps", "--training.batch-size", "--training.environments", "--training.replay-slots",
             "--training.unroll-steps", "--training.n-step", "--search.simulations", "--nets.latent", "--nets.hidden",
         ) for value in ("0", "-3", HUGE, "1.5", "nan", "three", "2147483648", "''")),
-        *(f"{TRAIN} --metrics-every {value}" for value in ("0", "-1", "x")),
+        *(f"{TRAIN} --metrics-every {value}" for value in ("0", "-1", "x", "٣", "123456789012345678")),
+        f"{TRAIN} --search.discount 1", f"{TRAIN} --training.batch-size ٣", f"{TRAIN} --training.learning-rate ٠.١",
         # numbers
         *(f"{TRAIN} --training.learning-rate {value}" for value in ("0", "-1", "1e308", "nan", "inf", "-inf", "1e20", "x", "1,5")),
         *(f"{TRAIN} --training.updates-per-environment-step {value}" for value in ("0", "-1", "1e-300", "nan", "inf", "1e300")),

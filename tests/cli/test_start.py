@@ -7,10 +7,12 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import IO
 
 import pytest
 
 from muzero_probe import cli
+from muzero_probe.cli import start
 
 ROOT = Path(cli.__file__).parents[2]
 ENTRY = "import sys; from muzero_probe.cli import entry; sys.exit(entry())"
@@ -74,3 +76,32 @@ def test_an_address_space_that_is_too_small(words: list[str]):
     )  # fmt: skip
     assert done.returncode == 1 and done.stdout == ""
     assert done.stderr.endswith("the address space is limited to 900 MiB, at least 2,048 are needed (ulimit -v)\n")
+
+
+def printing_to(place: IO[str]) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", ENTRY, "agents"]
+    return subprocess.run(command, cwd=ROOT, stdout=place, stderr=subprocess.PIPE, text=True, check=False)
+
+
+def test_output_that_cannot_be_printed_is_one_line():
+    with Path("/dev/full").open("w") as full:
+        done = printing_to(full)
+    assert (done.returncode, done.stderr) == (1, "muzero-probe: [Errno 28] No space left on device\n")
+
+
+def test_a_reader_that_has_seen_enough():
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "w") as nobody:
+        done = printing_to(nobody)
+    assert (done.returncode, done.stderr) == (1, "")
+
+
+def test_a_job_in_the_background_is_not_interrupted():
+    """A shell starts it with interruptions ignored."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        start.begin("program")
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)
