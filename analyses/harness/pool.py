@@ -6,10 +6,11 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
+from multiprocessing import resource_tracker as python_tracker
 from typing import Any
 
 import joblib
-from joblib.externals.loky.backend import resource_tracker
+from joblib.externals.loky.backend import resource_tracker as loky_tracker
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 
 from muzero_probe import threads
@@ -52,13 +53,14 @@ def run(calls: Calls, jobs: int) -> Iterator[str]:
 
     given: Any = {"batch_size": 1, "initializer": _watch, "initargs": (os.getpid(),)}
     parallel = joblib.Parallel(n_jobs=jobs, pre_dispatch="n_jobs", return_as="generator_unordered", **given)
-    with _interruptions_held():
-        done: Any = parallel(tasks())
     try:
-        with closing(done):
-            for name in map(str, done):
-                del running[name]
-                yield name
+        with _unwound():
+            with _interruptions_held():
+                done: Any = parallel(tasks())
+            with closing(done):
+                for name in map(str, done):
+                    del running[name]
+                    yield name
     except TerminatedWorkerError:
         raise WorkerError(
             f"a worker was killed, perhaps for want of memory, while {', '.join(running)} "
@@ -73,9 +75,23 @@ def _named(name: str, call: Callable[[int | None], object], share: int) -> str:
 
 
 @contextmanager
+def _unwound() -> Iterator[None]:
+    """Lets Ctrl-C be an exception for as long as workers run: they, and what they share, are cleared away then."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
 def _interruptions_held() -> Iterator[None]:
     """Lets Ctrl-C wait: threads and processes that are started meanwhile never see one, this process ends them."""
-    resource_tracker.ensure_running()  # it would let interruptions through when it starts
+    for tracker in (python_tracker, loky_tracker):
+        tracker.ensure_running()  # they would let interruptions through when they start
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
