@@ -131,8 +131,10 @@ def test_status_of_an_unfinished_run(tmp_path: Path, capsys: pytest.CaptureFixtu
 
 
 def test_status_of_nothing(tmp_path: Path, capsys: pytest.CaptureFixture):
-    assert cli.main(["status", "--root", str(tmp_path / "none")]) == 0
-    assert capsys.readouterr().out == f"nothing is there under {tmp_path / 'none'}\n"
+    assert cli.main(["status", "--root", str(tmp_path / "none")]) == 1
+    assert capsys.readouterr().err == f"muzero-probe: there is no folder {tmp_path / 'none'}\n"
+    assert cli.main(["status", "--root", str(tmp_path)]) == 0
+    assert capsys.readouterr().out == f"nothing is there under {tmp_path}\n"
     # asked for by name, the profile says what is missing
     assert cli.main(["status", "--root", str(tmp_path), "--profile", "smoke", "--agent", "cartpole"]) == 0
     rows = lines(capsys.readouterr().out)
