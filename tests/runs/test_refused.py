@@ -85,7 +85,7 @@ def test_a_state_of_another_version(tmp_path: Path):
         config=run.settings, arrays=arrays, meta=meta,
     )  # fmt: skip
     with pytest.raises(
-        CheckpointError, match="another version of this program .*values unknown or missing.*: delete it"
+        CheckpointError, match=r"another version of this program .*values unknown or missing.*: delete it"
     ):
         go(run)
 
