@@ -220,12 +220,11 @@ class Environment(ABC):
             raise self._error(f"states must be a {self.state_dtype.__name__} array, got {got}")
         if states.ndim == 0 or states.shape[1:] != self.state_shape:
             raise self._error(f"states must have shape [{allowed}], got {list(states.shape)}")
-        if (
-            states.dtype.kind == "f"
-            and not math.isfinite(np.add.reduce(states, None))
-            and not np.isfinite(states).all()
-        ):
-            raise self._error(f"states must be finite, {states[~np.isfinite(states)][0]} is among them")
+        if states.dtype.kind == "f":
+            try:
+                door.all_finite("states", states)
+            except ValueError as error:
+                raise self._error(str(error)) from None
         return states
 
     def _check_objects(self, states: np.ndarray, kind: type) -> np.ndarray:
