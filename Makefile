@@ -10,6 +10,14 @@ SEEDS   ?=
 DEVICE  ?= cpu
 TRAIN   ?=
 BIN     := .venv/bin
+
+# what a command may say; make itself would pass over a misspelt name without a word
+settings := PROFILE AGENT SEEDS DEVICE TRAIN
+unknown  := $(filter-out $(settings) PYTHON BIN,$(foreach name,$(.VARIABLES),$(if $(filter command,$(origin $(name))),$(name))))
+ifneq ($(unknown),)
+$(error $(unknown) is unknown, there are $(settings) and PYTHON)
+endif
+
 PIP     := $(BIN)/python -m pip install --quiet
 LOCK    := .venv-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --only-binary :all: --no-annotate \
                --fork-strategy fewest --custom-compile-command "make lock" pyproject.toml
@@ -20,7 +28,7 @@ seeds   := $(if $(SEEDS),--seeds $(SEEDS))
 fit     := $(shell test "$$(cat .venv/run 2>/dev/null)" = "$$(pwd -P)" && $(BIN)/python -c "" 2>/dev/null && echo yes)
 agents  := --agent paper/cartpole --agent desk/lunar_lander --agent desk/minatar --agent desk/breakout
 
-.PHONY: figures study report fixed train-seeds analyses redraw test test-lowest test-install check format bench tiny lock \
+.PHONY: figures study report fixed words train-seeds analyses redraw test test-lowest test-install check format bench tiny lock \
     clean python
 
 figures: redraw
@@ -39,13 +47,18 @@ report: fixed .venv/run
 	$(BIN)/python -m report --profile study $(agents) --out docs/report.html --results docs/results.md
 
 fixed:
-	@test "$(origin PROFILE) $(origin AGENT)" = "file file" || \
-	    { echo "make study and make report show the committed tables of all agents: PROFILE and AGENT are not theirs" >&2; exit 2; }
+	@$(if $(filter-out file,$(foreach name,$(settings),$(origin $(name)))),$(error make study and make report show the \
+	    committed tables of all agents: $(settings) are not theirs))
+
+words:
+	@$(foreach name,PROFILE AGENT DEVICE,$(if $(filter-out 1,$(words $($(name)))),$(error $(name) is "$($(name))", it must be \
+	    one word)))
+	@$(if $(filter-out 0 1,$(words $(SEEDS))),$(error SEEDS is "$(SEEDS)": write 0:30 (0 to 29), 3 or 0,4,7))
 
 analyses: train-seeds
 	$(BIN)/python -m analyses $(select) $(seeds) --device $(DEVICE)
 
-train-seeds: .venv/run $(if $(filter minatar,$(AGENT)),.venv/dev)
+train-seeds: words .venv/run $(if $(filter minatar,$(AGENT)),.venv/dev)
 	$(BIN)/muzero-probe train $(AGENT) --profile $(PROFILE) $(seeds) --device $(DEVICE) $(TRAIN)
 
 test: .venv/dev

@@ -64,10 +64,10 @@ class Arguments:
         for name in self.names:
             if name not in questions():
                 raise ValueError(f"analysis {name!r} is unknown: {', '.join(questions())}")
-        if not 1 <= self.jobs <= MOST_JOBS:
-            raise ValueError(f"jobs is {self.jobs}, it must lie in 1..{MOST_JOBS}")
-        for option, path in (("tables", self.tables), ("units", self.units)):
-            arguments.check_folder(option, path)
+        if self.jobs < 1:
+            raise ValueError(f"jobs is {self.jobs}, at least 1 is needed")
+        if self.jobs > MOST_JOBS:
+            raise ValueError(f"jobs is {self.jobs}, at most {MOST_JOBS:,} are possible")
         check_device(self.device)
 
 
@@ -102,10 +102,14 @@ def _measure(asked: tuple[Any, tuple[int, ...] | None]) -> int:
         population = probed.find(given.agent, seeds)
     else:
         population = checkpoints.find(shared(given.root), given.profile, agents.load(given.agent), seeds)
+    names = []
     for name in given.names or questions():
         if reason := study.why_not(name, population):
-            print(f"{PROGRAM}: left out: {reason}", file=sys.stderr)
-            continue
+            arguments.trouble(PROGRAM, f"left out: {reason}", 0)
+        else:
+            study.check(name, population, given.settings, folder=shared(given.tables), cache=shared(given.units))
+            names.append(name)
+    for name in names:
         path = study.run(
             name,
             population,
@@ -125,7 +129,7 @@ def main(words: Sequence[str] | None = None) -> int:
     """Runs the command and returns its exit code: 1 for trouble with files, 2 for an impossible command."""
     given = sys.argv[1:] if words is None else list(words)
     return arguments.run(
-        PROGRAM, lambda: _parse(given), _measure,
+        PROGRAM, lambda: _parse(arguments.checked(given)), _measure,
         troubles=(CheckpointError, PopulationError, TableError, WorkerError, ValueError),
         interrupted="interrupted; the same command goes on with the finished units",
     )  # fmt: skip

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from analyses.harness.agents import Agents, Inputs
-from analyses.harness.settings import at_least_one, check_ascending, check_rules
+from analyses.harness.settings import at_least_one, check_ascending, check_rules, check_seeds
 from analyses.tables import Column
-from muzero_probe.config import SearchConfig
+from muzero_probe.config import MOST, MOST_STEPS, SearchConfig
 from muzero_probe.models.true import TrueModel
 from muzero_probe.probes.episodes import Episodes
 from muzero_probe.probes.planning import play_planner, play_prior
@@ -54,10 +54,9 @@ class Settings:
 
     def __post_init__(self) -> None:
         at_least_one(self, "planning", "episodes", "horizon")
-        if self.seeds < 0:
-            raise ValueError(f"planning.seeds is {self.seeds}, it must be 0 (all) or more")
-        check_ascending("planning.steps", self.steps, least=0)
-        check_ascending("planning.budgets", self.budgets, least=1, empty=False)
+        check_seeds("planning", self.seeds)
+        check_ascending("planning.steps", self.steps, least=0, most=MOST_STEPS)
+        check_ascending("planning.budgets", self.budgets, least=1, most=MOST, empty=False)
         check_rules("planning.rules", self.rules)
 
 

@@ -11,6 +11,7 @@ from analyses.harness import banks
 from analyses.harness.agents import Agents, Inputs
 from analyses.harness.settings import at_least_one, check_ascending, check_rules
 from analyses.tables import Column
+from muzero_probe.config import MOST
 from muzero_probe.probes.prior_effect import prior_effect
 from muzero_probe.randomness import row_keys
 
@@ -46,7 +47,7 @@ class Settings:
         at_least_one(self, "prior_effect", "states", "horizon")
         if self.step is not None and self.step < 0:
             raise ValueError(f"prior_effect.step is {self.step}, it must be 0 or more")
-        check_ascending("prior_effect.budgets", self.budgets, least=1, empty=False)
+        check_ascending("prior_effect.budgets", self.budgets, least=1, most=MOST, empty=False)
         check_rules("prior_effect.rules", self.rules)
 
 

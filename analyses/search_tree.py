@@ -10,7 +10,7 @@ import numpy as np
 
 from analyses.harness import banks
 from analyses.harness.agents import Agents, Inputs
-from analyses.harness.settings import at_least_one
+from analyses.harness.settings import at_least_one, check_seeds
 from analyses.tables import Column
 from muzero_probe.probes.search_tree import SearchTrees, most_divided, real_values, search_trees
 
@@ -51,8 +51,7 @@ class Settings:
 
     def __post_init__(self) -> None:
         at_least_one(self, "search_tree", "states", "candidates", "horizon")
-        if self.seeds < 0:
-            raise ValueError(f"search_tree.seeds is {self.seeds}, it must be 0 (all) or more")
+        check_seeds("search_tree", self.seeds)
         if self.step is not None and self.step < 0:
             raise ValueError(f"search_tree.step is {self.step}, it must be 0 or more")
         if self.candidates < self.states:

@@ -10,12 +10,13 @@ from analyses.harness import banks
 from analyses.harness.agents import Agents, Inputs
 from analyses.harness.settings import at_least_one, check_ascending
 from analyses.tables import Column
+from muzero_probe.config import MOST_STEPS
 from muzero_probe.probes.sequences import by_rank, enumerate_sequences
 from muzero_probe.randomness import stream
 
 FIGURE = 4
 BANK = True
-LONGEST = 22  # with two actions, 4 million sequences of a state
+MOST_ENUMERATED = 2**16  # sequences of a state
 MOST = 256  # sequences of a state, where no length is given; study
 COLUMNS = {
     "rank": Column("int", "", "rank of a sequence by its probability, 1 the likeliest"),
@@ -39,11 +40,21 @@ class Settings:
         at_least_one(self, "sequences", "states")
         if self.length is not None:
             at_least_one(self, "sequences", "length")
-            if self.length > LONGEST:
-                raise ValueError(
-                    f"sequences.length is {self.length}, at most {LONGEST} is possible: |A|^length sequences"
-                )
-        check_ascending("sequences.steps", self.steps, least=0)
+        check_ascending("sequences.steps", self.steps, least=0, most=MOST_STEPS)
+
+
+def check(settings: Settings, actions: int) -> None:
+    """Refuses lengths whose sequences nobody waits for.
+
+    Raises:
+        ValueError: in one line.
+    """
+    longest = max(h for h in range(1, 17) if h == 1 or actions**h <= MOST_ENUMERATED)
+    if (settings.length or 1) > longest:
+        raise ValueError(
+            f"sequences.length is {settings.length}, at most {longest} is possible with {actions} actions: all "
+            f"sequences are enumerated, up to {MOST_ENUMERATED:,}"
+        )
 
 
 def measure(agents: Agents, settings: Settings, inputs: Inputs) -> list[dict[str, Any]]:

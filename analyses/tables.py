@@ -126,6 +126,29 @@ def _by(path: Path) -> str:
     return "" if not table else f" (python -m analyses {path.stem} --profile {profile} --agent {agent})"
 
 
+def check_agents(agents: Sequence[str], *, profile: str) -> None:
+    """Refuses names that no table can have, and two agents of one name, whose tables would stand for each other.
+
+    Args:
+        agents: as `folder_of` takes them.
+        profile: of those that name no other.
+
+    Raises:
+        ValueError: in one line.
+    """
+    files.check_name(profile)
+    places: dict[str, str] = {}
+    for given in agents:
+        parts = given.split("/") if not given.endswith(".py") else [Path(given).stem]
+        for name in parts:
+            files.check_name(name)
+        if len(parts) > 2:
+            raise ValueError(f"agent {given!r} must be a name, a file, or PROFILE/NAME")
+        if parts[-1] in places:
+            raise ValueError(f"agents {places[parts[-1]]} and {given} have one name, {parts[-1]}: name one of them")
+        places[parts[-1]] = given
+
+
 def folder_of(given: str, *, profile: str, root: Path) -> Path:
     """Returns the folder of an agent's tables: given by its name, its file, or PROFILE/NAME for another profile."""
     other, _, agent = (profile, "", Path(given).stem) if given.endswith(".py") else given.rpartition("/")

@@ -12,7 +12,6 @@ if __name__ == "__main__":  # before anything large is imported
 
 
 import importlib
-import pkgutil
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,9 +22,9 @@ from typing import Annotated, Any
 import pandas as pd
 import tyro
 
-import figures
-from analyses.tables import TableError, folder_of, measured
+from analyses.tables import TableError, check_agents, folder_of, measured
 from figures import style
+from muzero_probe import files
 from muzero_probe.cli import arguments
 
 PROGRAM = "python -m figures"
@@ -52,13 +51,12 @@ class Arguments:
         for name in self.names:
             if name not in modules():
                 raise ValueError(f"figure {name!r} is unknown: {', '.join(modules())}")
-        arguments.check_folder("out", self.out)
+        check_agents(self.agent, profile=self.profile)
 
 
 def modules() -> dict[str, ModuleType]:
     """Returns the modules that draw, by name."""
-    names = [module.name for module in pkgutil.iter_modules(figures.__path__) if not module.name.startswith("_")]
-    found = {name: importlib.import_module(f"figures.{name}") for name in names}
+    found = {name: importlib.import_module(f"figures.{name}") for name in files.modules(Path(__file__).parent)}
     return {name: module for name, module in found.items() if hasattr(module, "draw")}
 
 
@@ -110,6 +108,9 @@ def _paths(name: str, *, profile: str, agents: Sequence[str], root: Path) -> dic
 
 
 def _draw(given: Arguments) -> int:
+    for name in given.names or modules():
+        for path in style.paths(given.out / given.profile / name):
+            files.check_place(path)
     code = 0
     where: dict[str, Any] = {"profile": given.profile, "root": given.tables}
     paths = {name: _paths(name, agents=given.agent, **where) for name in modules()}
@@ -144,7 +145,7 @@ def _draw(given: Arguments) -> int:
 def main(words: Sequence[str] | None = None) -> int:
     """Runs the command and returns its exit code: 1 for trouble with files, 2 for an impossible command."""
     given = sys.argv[1:] if words is None else list(words)
-    return arguments.run(PROGRAM, lambda: arguments.parse(Arguments, given, program=PROGRAM), _draw)
+    return arguments.run(PROGRAM, lambda: arguments.parse(Arguments, arguments.checked(given), program=PROGRAM), _draw)
 
 
 if __name__ == "__main__":

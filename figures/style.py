@@ -354,22 +354,26 @@ def _settle(figure: Figure) -> None:
             axes.set_position(Bbox(axes.get_position().get_points().round(6)))
 
 
+STAMPS: dict[str, dict[str, Any]] = {  # by suffix, what would say when and by what it was written
+    "png": {"Software": None},
+    "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
+}
+
+
+def paths(stem: Path) -> list[Path]:
+    """The files of one figure."""
+    return [stem.with_name(f"{stem.name}.{suffix}") for suffix in STAMPS]
+
+
 def save(figure: Figure, stem: Path) -> list[Path]:
     """Write stem.png and stem.pdf: the same figure gives the same bytes at any time."""
-    unstamped = {
-        "png": {"Software": None},
-        "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
-    }
-    written = []
     with context():
         _settle(figure)
-        for suffix, metadata in unstamped.items():
-            path = stem.with_name(f"{stem.name}.{suffix}")
+        for path, (suffix, metadata) in zip(paths(stem), STAMPS.items(), strict=True):
             picture = io.BytesIO()
             figure.savefig(picture, format=suffix, metadata=metadata)
             files.replace(path, [picture.getvalue()])
-            written.append(path)
-    return written
+    return paths(stem)
 
 
 def svg(figure: Figure) -> str:

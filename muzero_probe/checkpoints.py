@@ -16,20 +16,22 @@ ValueError; what cannot be stored raises TypeError; what is wrong on disk raises
 
 import hashlib
 import json
+import logging
 import os
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from filelock import FileLock, Timeout
 
 from muzero_probe import arrays as array_files
+from muzero_probe import files
 from muzero_probe.arrays import ArrayFileError, Arrays
 from muzero_probe.provenance import commit, versions
+
+logger = logging.getLogger(__name__)
 
 ROOT = Path("checkpoints")
 FORMAT = "muzero-probe"
@@ -244,30 +246,43 @@ def load_latest_resume(
 
 
 @contextmanager
-def lock_seeds(root: str | Path, profile: str, agent: str, seeds: Sequence[int]) -> Iterator[None]:
+def lock_seeds(root: str | Path, profile: str, agent: str, seeds: Sequence[int]) -> Iterator[Callable[[], None]]:
     """Holds the right to write these seeds' files: all of them or none, without waiting.
 
     The operating system drops the locks with the process, however it ends; `.lock` files stay.
 
+    Yields:
+        A function that raises `CheckpointError` if a folder is another one since, or gone.
+
     Raises:
         CheckpointError: if one of the seeds is locked already.
     """
+    locks: dict[Path, os.stat_result] = {}
+
+    def check() -> None:
+        for path, before in locks.items():
+            if not path.exists() or not os.path.samestat(path.stat(), before):
+                raise CheckpointError(f"{path.parent}: was deleted or replaced while its seed is trained")
+
     with ExitStack() as held:
         for seed in _ascending(seeds):
             folder = checkpoint_path(root, profile, agent, seed, 0).parent
             folder.mkdir(parents=True, exist_ok=True)
+            path = folder / ".lock"
+            files.check_place(path)
             try:
-                # The lock is the run's, not the thread's: another one may close a generator.
-                held.enter_context(FileLock(folder / ".lock", timeout=0, thread_local=False))
-            except Timeout:
+                known = held.enter_context(files.held(path))
+            except BlockingIOError:
                 raise CheckpointError(f"seed {seed} of {folder.parent} is being trained by another process") from None
-        yield
+            if not known:
+                logger.warning("%s: this disk knows no locks, nothing keeps two processes from one seed", folder)
+            locks[path] = path.stat()
+        yield check
 
 
 def _folder(root: str | Path, profile: str, agent: str) -> Path:
     for name in (profile, agent):
-        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", name):
-            raise ValueError(f"{name!r} cannot be the name of a profile or an agent")
+        files.check_name(name)
     return Path(root) / profile / agent
 
 

@@ -9,6 +9,7 @@ none takes another's code for its own. Which processor code is for is part of nu
 
 import hashlib
 import os
+import pickle
 import re
 import stat
 import sys
@@ -21,6 +22,8 @@ from pathlib import Path
 from typing import Any
 
 import numba
+
+from muzero_probe import files
 
 PACKAGE = Path(__file__).parent
 config: Any = numba.config  # pyright: ignore[reportPrivateImportUsage]
@@ -49,9 +52,12 @@ def folder() -> str | None:
 
 
 def say_first() -> None:
-    """Says so on stderr where nothing is compiled yet: it takes a while, once."""
+    """Says so on stderr where nothing is compiled yet: it takes a while, once.
+
+    The folder itself is there as soon as functions are declared.
+    """
     kept = folder()
-    if kept and not Path(kept).exists():
+    if kept and not any(Path(kept).rglob("*.nbc")):
         print(f"muzero-probe: compiling for this processor, once, for a minute or two: {kept}", file=sys.stderr)
 
 
@@ -102,6 +108,7 @@ def jit(function: Callable[..., Any] | None = None, *, inline: bool = False, cac
         config.CACHE_DIR = given
     if kept is not None:
         _name_by_chance(made._cache._cache_file)
+        _seal(made._cache._cache_file)
         _compile_where_damaged(made._cache)
     return made
 
@@ -122,6 +129,29 @@ def _compile_where_damaged(kept: Any) -> None:
             return None
 
     kept.load_overload = loaded
+
+
+def _seal(file: Any) -> None:
+    """Ends a function's files with a digest: a bit that is another one would be run.
+
+    Numba passes by what stands behind the end of what it has written.
+    """
+    dump, load_index, load_data = file._dump, file._load_index, file._load_data
+    version = pickle.dumps(numba.__version__, protocol=-1)  # what an index begins with
+
+    def checked_index() -> Any:
+        with suppress(FileNotFoundError):
+            data = files.read(Path(file._index_path))
+            if data.startswith(version):  # numba passes by that of another version
+                files.opened(data.removeprefix(version))
+        return load_index()
+
+    def checked_data(name: str) -> Any:
+        files.opened(files.read(Path(file._data_path(name))))
+        return load_data(name)
+
+    file._dump = lambda written: files.sealed(dump(written), "compiled code")
+    file._load_index, file._load_data = checked_index, checked_data
 
 
 def _name_by_chance(file: Any) -> None:

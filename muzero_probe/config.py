@@ -199,11 +199,13 @@ class TrainingConfig:
         for name, weight in self.loss_terms.items():
             if not abs(weight) <= 1e6:
                 raise ValueError(f"training.loss_terms has {name} {weight}, it must lie in [-1e6, 1e6]")
-        if len(self.temperatures) != len(self.temperature_changes) + 1 or min(self.temperatures) <= 0:
+        if len(self.temperatures) != len(self.temperature_changes) + 1:
             raise ValueError(
-                f"training.temperatures {self.temperatures} must be positive, one more than "
+                f"training.temperatures {self.temperatures} must be one more than "
                 f"temperature_changes {self.temperature_changes}"
             )
+        if not all(1e-3 <= temperature <= 1e3 for temperature in self.temperatures):
+            raise ValueError(f"training.temperatures {self.temperatures} must lie in [0.001, 1000]")
         if not all(0 <= change <= 1 for change in self.temperature_changes) or list(self.temperature_changes) != sorted(
             self.temperature_changes
         ):
@@ -275,6 +277,9 @@ def _check_types(config: Any, section: str) -> None:
 def _check_supports(config: NetsConfig | ResidualNetsConfig) -> None:
     for kind in ("value", "reward"):
         low, high = getattr(config, f"{kind}_low"), getattr(config, f"{kind}_high")
+        for name, atom in ((f"{kind}_low", low), (f"{kind}_high", high)):
+            if not -MOST <= atom <= MOST:
+                raise ValueError(f"nets.{name} is {atom}, it must lie in {-MOST:,}..{MOST:,}")
         if high <= low:
             raise ValueError(f"nets.{kind}_high is {high}, it must be above nets.{kind}_low ({low})")
         if high - low > MOST:

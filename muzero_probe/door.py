@@ -188,12 +188,15 @@ def actions(what: str, given: Any, shape: Lengths, count: int) -> np.ndarray:
         TypeError: as `array`.
         ValueError: as `array`.
     """
-    if (
+    return given if are_actions(given, shape, count) else array(what, given, shape, INTEGERS, low=0, high=count - 1)
+
+
+def are_actions(given: Any, shape: Sequence[Any], count: int) -> bool:
+    """Whether something is int64 actions [B] or [B, T] within 0..count - 1; soon told, as models are asked often."""
+    return (
         type(given) is np.ndarray and given.dtype == np.int64 and given.ndim == len(shape) and len(given) == shape[0]
-        and _within(given if given.ndim == 1 else given.reshape(-1), count)
-    ):  # fmt: skip
-        return given  # soon told, since models are asked in every simulation
-    return array(what, given, shape, INTEGERS, low=0, high=count - 1)
+        and bool(_within(given if given.ndim == 1 else given.reshape(-1), count))
+    )  # fmt: skip
 
 
 @jit

@@ -36,7 +36,7 @@ def check_device(name: str) -> None:
     """
     try:
         device = torch.device(name)
-    except RuntimeError:
+    except (RuntimeError, ValueError):
         device = None
     if device is None or device.type not in ("cpu", "cuda") or (device.type == "cpu" and device.index):
         raise ValueError(f"device is {name!r}, allowed are cpu, cuda and cuda:0, cuda:1, ...")

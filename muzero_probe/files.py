@@ -9,16 +9,64 @@ import errno
 import fcntl
 import hashlib
 import os
+import re
 import stat
 import uuid
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
 UNLOCKABLE = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL)  # some shared disks know no locks
 
 SEAL = b"\nmuzero-probe: "
+unfinished: set[Path] = set()  # of this process, under their temporary names
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")  # of a profile or an agent
+
+
+def check_name(name: str) -> None:
+    """Raises `ValueError` unless a name can be part of a path: that of a profile or an agent."""
+    if not NAME.fullmatch(name):
+        raise ValueError(
+            f"{name!r} cannot be the name of a profile or an agent: up to 100 letters, digits, dots, dashes and "
+            "underscores can, the first a letter or a digit"
+        )
+
+
+def check_folder(path: Path) -> None:
+    """Raises `OSError` unless a path is a folder or one can be made there, as far as that shows beforehand."""
+    for place in (path, *path.parents):
+        try:
+            mode = place.stat().st_mode
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        if not stat.S_ISDIR(mode):
+            raise NotADirectoryError(errno.ENOTDIR, "is no folder", str(place))
+        if place != path:
+            _check_writable(place)
+        return
+
+
+def _check_writable(folder: Path) -> None:
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise PermissionError(errno.EACCES, "is a folder that cannot be written to", str(folder))
+
+
+def check_place(path: Path) -> None:
+    """Raises `OSError` if a file cannot be written at a path, as far as that shows beforehand."""
+    try:
+        mode = path.lstat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        check_folder(path.parent)
+        if path.parent.exists():
+            _check_writable(path.parent)
+        return
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, "is a folder, not a file", str(path))
+    if not (stat.S_ISREG(mode) or stat.S_ISLNK(mode)):  # a link is replaced
+        raise OSError(errno.EINVAL, "is no regular file", str(path))
+    _check_writable(path.parent)
 
 
 def replace(path: Path, blocks: Iterable[Any]) -> None:
@@ -31,23 +79,64 @@ def replace(path: Path, blocks: Iterable[Any]) -> None:
     Raises:
         OSError: if it cannot be written; what was there is there still.
     """
+    check_place(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     _sweep(path.parent)
-    temporary, file = _begin(path)
+    with named(path):
+        temporary, file = _begin(path)
+        try:
+            with file:  # the lock is held until the file has its name
+                for block in blocks:
+                    file.write(block)
+                file.flush()
+                os.fsync(file.fileno())
+                os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
+            unfinished.discard(temporary)
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)  # the new name, too
+        finally:
+            os.close(folder)
+
+
+@contextmanager
+def named(path: Path) -> Iterator[None]:
+    """Names a file in errors that do not: a full disk is not told where."""
     try:
-        with file:  # the lock is held until the file has its name
-            for block in blocks:
-                file.write(block)
-            file.flush()
-            os.fsync(file.fileno())
-            os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    folder = os.open(path.parent, os.O_RDONLY)
+        yield
+    except OSError as error:
+        if error.errno is None or error.filename is not None:
+            raise
+        raise OSError(error.errno, error.strerror, str(path)) from error
+
+
+@contextmanager
+def held(path: Path) -> Iterator[bool]:
+    """Holds the lock of a file, which ends with the process, however that ends; the file stays.
+
+    Yields:
+        Whether the disk knows locks.
+
+    Raises:
+        BlockingIOError: if somebody else holds it.
+        OSError: if it is no file that can be opened.
+    """
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o666)
     try:
-        os.fsync(folder)  # the new name, too
+        yield _lock(descriptor)
     finally:
-        os.close(folder)
+        os.close(descriptor)
+
+
+def modules(folder: Path) -> list[str]:
+    """Returns the names of a package's modules, sorted.
+
+    Raises:
+        OSError: if it cannot be read, where `pkgutil` finds none.
+    """
+    return sorted(name[:-3] for name in os.listdir(folder) if name.endswith(".py") and not name.startswith("_"))
 
 
 def read(path: Path) -> bytes:
@@ -102,16 +191,22 @@ def _begin(path: Path) -> tuple[Path, BinaryIO]:
     """Returns an unfinished file of our own, and its name."""
     while True:
         temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
-        file = temporary.open("xb")
+        unfinished.add(temporary)
         try:
-            _lock(file.fileno())
+            file = temporary.open("xb")
+            try:
+                _lock(file.fileno())
+            except BaseException:
+                file.close()
+                temporary.unlink(missing_ok=True)
+                raise
         except BaseException:
-            file.close()
-            temporary.unlink(missing_ok=True)
+            unfinished.discard(temporary)
             raise
         if os.fstat(file.fileno()).st_nlink:  # nobody swept it away before it was locked
             return temporary, file
         file.close()
+        unfinished.discard(temporary)
 
 
 def _sweep(folder: Path) -> None:

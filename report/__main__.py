@@ -9,6 +9,7 @@ if __name__ == "__main__":  # before anything large is imported
     start.begin("python -m report")
 
 
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from pathlib import Path
 
 import tyro
 
-from analyses.tables import TableError
+from analyses.tables import TableError, check_agents
 from muzero_probe import files
 from muzero_probe.cli import arguments
 from report import drawings, grid, page, pictures
@@ -50,18 +51,28 @@ class Arguments:
     """A recording of an agent, again for each further one: AGENT=PATH."""
 
     def __post_init__(self) -> None:
-        """Refuses recordings of nobody."""
+        """Refuses impossible names, recordings of nobody, and two files of one name."""
+        check_agents(self.agent, profile=self.profile)
         for given in self.gif:
             if not all(given.partition("=")[::2]):
                 raise ValueError(f"--gif {given}: must be AGENT=PATH")
-        for option, path in (("out", self.out), ("markdown", self.markdown), ("results", self.results)):
-            if path is not None:
-                arguments.check_folder(option, path.parent)
-        if self.out is None:
-            arguments.check_folder("figures", self.figures)
+        named = [given.partition("=")[0] for given in self.gif]
+        if len(set(named)) < len(named):
+            raise ValueError(f"--gif: one recording an agent is shown, there are those of {', '.join(named)}")
+        places = {os.path.abspath(path) for path in self.outputs}
+        if len(places) < len(self.outputs):
+            raise ValueError("--out, --markdown and --results must name different files")
+
+    @property
+    def outputs(self) -> list[Path]:
+        """The files that are written, the page first."""
+        page = self.out or self.figures / self.profile / "report.html"
+        return [path for path in (page, self.markdown, self.results) if path]
 
 
 def _report(given: Arguments) -> int:
+    for path in given.outputs:
+        files.check_place(path)
     study = read(profile=given.profile, agents=given.agent, root=given.tables)
     others = (given.tables / FOREIGN / "claims.csv").is_file() and given.profile == STUDY
     foreign = read(profile=FOREIGN, agents=(), root=given.tables) if others else None
@@ -79,8 +90,7 @@ def _report(given: Arguments) -> int:
             text, fitting = longer, {**fitting, agent: address}
     if len(text.encode()) > MOST:
         _say(f"the page has {len(text.encode()):,} bytes, more than {MOST:,}")
-    out = given.out or given.figures / given.profile / "report.html"
-    written = {out: text}
+    written = {given.outputs[0]: text}
     if given.markdown:
         written[given.markdown] = grid.markdown(study)
     if given.results:
@@ -110,14 +120,17 @@ def _recordings(given: Arguments, study: Study) -> dict[str, str]:
 
 
 def _say(what: str) -> None:
-    print(f"{PROGRAM}: {what}", file=sys.stderr)
+    arguments.trouble(PROGRAM, what, 0)
 
 
 def main(words: Sequence[str] | None = None) -> int:
     """Runs the command and returns its exit code: 1 for trouble with files, 2 for an impossible command."""
     given = sys.argv[1:] if words is None else list(words)
     return arguments.run(
-        PROGRAM, lambda: arguments.parse(Arguments, given, program=PROGRAM), _report, troubles=(TableError,)
+        PROGRAM,
+        lambda: arguments.parse(Arguments, arguments.checked(given), program=PROGRAM),
+        _report,
+        troubles=(TableError,),
     )
 
 

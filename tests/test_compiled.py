@@ -137,12 +137,31 @@ def test_damaged_files_of_compiled_code_are_made_anew(tmp_path: Path):
             [sys.executable, "-c", program], cwd=PACKAGE.parent, env=environment, capture_output=True, text=True
         )
 
+    def cut(data: bytes) -> bytes:
+        return data[:-120]
+
+    def flipped(data: bytes) -> bytes:
+        return data[: len(data) // 2] + bytes([data[len(data) // 2] ^ 16]) + data[len(data) // 2 + 1 :]
+
     whole = run()
     assert whole.returncode == 0 and whole.stderr == ""
     for kind in ("nbi", "nbc"):
-        for path in tmp_path.rglob(f"*.{kind}"):
-            path.write_bytes(path.read_bytes()[:-20])
-        again = run()
-        assert (again.returncode, again.stdout) == (0, whole.stdout)
-        assert "is damaged, it is made anew" in again.stderr and "Traceback" not in again.stderr
-        assert run().stderr == ""
+        for damage in (cut, flipped):
+            for path in tmp_path.rglob(f"*.{kind}"):
+                path.write_bytes(damage(path.read_bytes()))
+            again = run()
+            assert (again.returncode, again.stdout) == (0, whole.stdout)
+            assert "is damaged, it is made anew" in again.stderr and "Traceback" not in again.stderr
+            assert run().stderr == ""
+
+
+def test_compiling_is_said_until_something_is_compiled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.setattr(compiled, "folder", lambda: str(tmp_path))
+    function = compiled.jit(twice)
+    compiled.say_first()  # numba has made a folder, which is empty
+    assert capsys.readouterr().err.startswith("muzero-probe: compiling for this processor, once")
+    function(1)
+    compiled.say_first()
+    assert capsys.readouterr().err == ""

@@ -1,5 +1,6 @@
 """Is a file complete or not there, whoever is killed, links or runs beside?"""
 
+import errno
 import fcntl
 import os
 import subprocess
@@ -121,3 +122,66 @@ def test_every_byte_of_what_was_sealed_counts():
     for other in [*changed, *(data[:length] for length in range(len(data))), data + b"\n", b"content", b""]:
         with pytest.raises(ValueError, match=r"cut|altered"):
             files.opened(other)
+
+
+@pytest.mark.parametrize(
+    ("path", "says"),
+    [
+        ("folder", "is a folder, not a file"),
+        ("pipe", "is no regular file"),
+        ("file/x", "is no folder"),
+        ("file/y/x", "is no folder"),
+        ("pipe/x", "is no folder"),
+        ("x" * 256, "too long"),
+    ],
+)
+def test_places_where_no_file_can_be_are_named_and_left(path: str, says: str, tmp_path: Path):
+    (tmp_path / "file").write_text("")
+    (tmp_path / "folder").mkdir()
+    os.mkfifo(tmp_path / "pipe")
+    for refuse in (files.check_place, lambda place: files.replace(place, [b""])):
+        with pytest.raises(OSError, match=says):
+            refuse(tmp_path / path)
+    assert sorted(os.listdir(tmp_path)) == ["file", "folder", "pipe"]
+
+
+def test_places_where_a_file_can_be(tmp_path: Path):
+    (tmp_path / "file").write_text("")
+    (tmp_path / "link").symlink_to(tmp_path / "none")
+    for path in ("file", "link", "new", "no/such/folder/new"):
+        files.check_place(tmp_path / path)
+    assert sorted(os.listdir(tmp_path)) == ["file", "link"]
+
+
+@pytest.mark.parametrize("name", ["", "a b", ".a", "-a", "a/b", "..", "a\n", "ä", "x" * 101])
+def test_what_is_no_name(name: str):
+    with pytest.raises(ValueError, match="cannot be the name of a profile or an agent: up to 100 letters"):
+        files.check_name(name)
+
+
+def test_a_full_disk_is_told_with_the_file_s_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space left on device") as caught:
+        files.replace(tmp_path / "file", [b"content"])
+    assert caught.value.filename == str(tmp_path / "file") and not list(tmp_path.iterdir()) and not files.unfinished
+
+
+def test_a_lock_has_one_holder(tmp_path: Path):
+    with files.held(tmp_path / "lock") as known:
+        assert known
+        with pytest.raises(BlockingIOError), files.held(tmp_path / "lock"):
+            pass
+    with files.held(tmp_path / "lock"):
+        pass
+    assert os.listdir(tmp_path) == ["lock"]
+
+
+def test_modules_of_a_folder_that_cannot_be_read(tmp_path: Path):
+    for name in ("b.py", "a.py", "_hidden.py", "__init__.py", "c.txt"):
+        (tmp_path / name).touch()
+    assert files.modules(tmp_path) == ["a", "b"]
+    with pytest.raises(FileNotFoundError):
+        files.modules(tmp_path / "none")

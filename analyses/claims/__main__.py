@@ -22,6 +22,7 @@ from analyses.claims import verdicts
 from analyses.claims.descriptive import QUANTITIES, describe
 from analyses.claims.sentences import CLAIMS
 from analyses.tables import TableError
+from muzero_probe import files
 from muzero_probe.cli import arguments
 from muzero_probe.provenance import commit
 
@@ -41,8 +42,8 @@ class Arguments:
     """Folder of the tables."""
 
     def __post_init__(self) -> None:
-        """Refuses a folder that cannot be written to."""
-        arguments.check_folder("tables", self.tables)
+        """Refuses impossible names."""
+        tables.check_agents(self.agent, profile=self.profile)
 
 
 def read(*, profile: str, agents: Sequence[str], root: Path) -> dict[str, dict[str, pd.DataFrame]]:
@@ -67,7 +68,7 @@ def read(*, profile: str, agents: Sequence[str], root: Path) -> dict[str, dict[s
 
 def show(judged: Sequence[verdicts.Verdict], agents: Mapping[str, str]) -> str:
     """The verdicts in Markdown: a line per claim, a column per agent (titles by name)."""
-    titles = [title.replace("|", "\\|") for title in agents.values()]
+    titles = [arguments.shown(title).replace("|", "\\|") for title in agents.values()]
     lines = ["| claim | " + " | ".join(titles) + " |", "|---|" + "---|" * len(agents)]
     for name, claim in CLAIMS.items():
         cells = {v.agent: cell(v) for v in judged if v.claim == name}
@@ -82,10 +83,13 @@ def cell(v: verdicts.Verdict) -> str:
 
 
 def _judge(given: Arguments) -> int:
+    folder = given.tables / given.profile
+    for name in ("claims", "contrasts"):
+        files.check_place(folder / f"{name}.csv")
     found = read(profile=given.profile, agents=given.agent, root=given.tables)
     for agent, there in found.items():
         for name in sorted(QUANTITIES.keys() - there.keys()):
-            print(f"{PROGRAM}: left out: {agent} has no table {name}", file=sys.stderr)
+            arguments.trouble(PROGRAM, f"left out: {agent} has no table {name}", 0)
     judged = verdicts.judge(found)
     every = pd.concat([verdicts.table(judged), *(describe(agent, there) for agent, there in found.items())])
     titles = {agent: _head(there)["title"] for agent, there in found.items()}
@@ -96,7 +100,6 @@ def _judge(given: Arguments) -> int:
         "tables": {f"{a}/{name}": t.attrs["digest"][:16] for a, there in found.items() for name, t in there.items()},
         "commit": commit(),
     }
-    folder = given.tables / given.profile
     tables.write(folder / "claims.csv", every, verdicts.COLUMNS, provenance)
     tables.write(folder / "contrasts.csv", verdicts.values(judged), verdicts.VALUES, provenance)
     print(show(judged, titles))
@@ -112,7 +115,10 @@ def main(words: Sequence[str] | None = None) -> int:
     """Runs the command and returns its exit code: 1 for trouble with files, 2 for an impossible command."""
     given = sys.argv[1:] if words is None else list(words)
     return arguments.run(
-        PROGRAM, lambda: arguments.parse(Arguments, given, program=PROGRAM), _judge, troubles=(TableError,)
+        PROGRAM,
+        lambda: arguments.parse(Arguments, arguments.checked(given), program=PROGRAM),
+        _judge,
+        troubles=(TableError,),
     )
 
 

@@ -50,7 +50,10 @@ class Checkpoints(Population):
         for seed in seeds:
             path = checkpoints.checkpoint_path(self.root, self.profile, self.name, seed, step)
             try:
-                vectors.append(self.nets.layout.vector(checkpoints.load_checkpoint(path).arrays))
+                found = checkpoints.load_checkpoint(path)
+                if found.digest != self.digests[seed, step]:
+                    raise checkpoints.CheckpointError(f"{path}: was replaced since the analysis began: begin it again")
+                vectors.append(self.nets.layout.vector(found.arrays))
             except ValueError as error:
                 raise checkpoints.CheckpointError(
                     f"{path}: does not fit {self.env.name} with {self.env.num_actions} actions and observations "

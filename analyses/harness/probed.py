@@ -31,6 +31,8 @@ def load(reference: str) -> ProbedAgent:
         ValueError: in one line, if there is no such module or function, or it makes something else.
     """
     where, _, name = reference.rpartition(":")
+    if where.endswith(".py") and not Path(where).is_file():
+        raise ValueError(f"{where}: there is no such file")
     try:
         if where.endswith(".py"):
             module_name = f"muzero_probe_probed_{Path(where).stem}"
@@ -42,7 +44,7 @@ def load(reference: str) -> ProbedAgent:
         else:
             sys.path.insert(0, "")
             module = importlib.import_module(where)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise ValueError(f"{where}: running it failed: {_told(error)}") from error
     function = getattr(module, name, None)
     if not callable(function):
@@ -54,12 +56,12 @@ def load(reference: str) -> ProbedAgent:
         agent.make()  # refuses an environment that does not fit
     except ValueError as error:
         raise ValueError(f"{reference}: {error}") from error
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise ValueError(f"{reference}: running it failed: {_told(error)}") from error
     return agent
 
 
-def _told(error: Exception) -> str:
+def _told(error: BaseException) -> str:
     return f"{type(error).__name__}: {' '.join(str(error).split()) or 'no message'}"
 
 

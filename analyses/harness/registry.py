@@ -5,26 +5,29 @@ Such a module has its `Settings` (a frozen dataclass), its `COLUMNS`, the number
 
     BANK = True                   it is measured in states of the agents' own policy
     EVERY_CHECKPOINT = True       it compares the agents of all checkpoints, at least two
+    check(settings, actions)      refuses, in one line, settings that do not go with so many actions
     measure_once(agents, settings)    what owes nothing to the checkpoint, measured once for all of them
 """
 
 import importlib
-import pkgutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, make_dataclass
 from functools import cache
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import analyses
 from analyses.harness.settings import Bank
+from muzero_probe import files
+from muzero_probe.config import MOST
+
+FOLDER = Path(__file__).parents[1]
 
 
 @cache
 def questions() -> dict[str, ModuleType]:
     """Returns the modules that measure, by name, in the order of their figures."""
-    names = [module.name for module in pkgutil.iter_modules(analyses.__path__) if not module.ispkg]
-    modules = {name: importlib.import_module(f"analyses.{name}") for name in names if not name.startswith("_")}
+    modules = {name: importlib.import_module(f"analyses.{name}") for name in files.modules(FOLDER)}
     asking = {name: module for name, module in modules.items() if hasattr(module, "measure")}
     return dict(sorted(asking.items(), key=lambda item: (item[1].FIGURE, item[0])))
 
@@ -38,8 +41,8 @@ class Shared:
     bank: Bank = field(default_factory=Bank)
 
     def __post_init__(self) -> None:
-        if self.shard < 1:
-            raise ValueError(f"shard is {self.shard}, at least 1 is needed")
+        if not 1 <= self.shard <= MOST:
+            raise ValueError(f"shard is {self.shard}, at least 1 is needed, at most {MOST:,}")
 
 
 @cache

@@ -8,7 +8,7 @@ stays small against the effects. An agent's file holds what differs.
 from dataclasses import dataclass
 from typing import get_args
 
-from muzero_probe.config import Rule
+from muzero_probe.config import MOST, Rule
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +25,7 @@ class Bank:
 
 
 def at_least_one(settings: object, section: str, *names: str) -> None:
-    """Refuses values below 1.
+    """Refuses values below 1 or above `MOST`.
 
     Raises:
         ValueError: in one line.
@@ -33,6 +33,8 @@ def at_least_one(settings: object, section: str, *names: str) -> None:
     for name in names:
         if getattr(settings, name) < 1:
             raise ValueError(f"{section}.{name} is {getattr(settings, name)}, at least 1 is needed")
+        if getattr(settings, name) > MOST:
+            raise ValueError(f"{section}.{name} is {getattr(settings, name)}, at most {MOST:,} are possible")
 
 
 def check_samples(section: str, samples: int) -> None:
@@ -41,20 +43,35 @@ def check_samples(section: str, samples: int) -> None:
     Raises:
         ValueError: in one line.
     """
-    if samples != 0 and samples < 2:
-        raise ValueError(f"{section}.samples is {samples}, it must be 0 (exact) or at least 2 (for a standard error)")
+    if samples != 0 and not 2 <= samples <= MOST:
+        raise ValueError(
+            f"{section}.samples is {samples}, it must be 0 (exact) or at least 2 (for a standard error), "
+            f"at most {MOST:,}"
+        )
 
 
-def check_ascending(name: str, values: tuple[int, ...], *, least: int, empty: bool = True) -> None:
-    """Refuses values that do not ascend, are too small, or are none.
+def check_ascending(name: str, values: tuple[int, ...], *, least: int, most: int, empty: bool = True) -> None:
+    """Refuses values that do not ascend, are too small or too large, or are none.
 
     Raises:
         ValueError: in one line.
     """
     if not values and empty:
         return
-    if not values or values[0] < least or list(values) != sorted(set(values)):
-        raise ValueError(f"{name} is {values}: one or more values are needed, ascending, none below {least}")
+    if not values or values[0] < least or values[-1] > most or list(values) != sorted(set(values)):
+        raise ValueError(
+            f"{name} is {values}: one or more values are needed, ascending, none below {least} or above {most:,}"
+        )
+
+
+def check_seeds(section: str, seeds: int) -> None:
+    """Refuses a number of seeds that is none.
+
+    Raises:
+        ValueError: in one line.
+    """
+    if not 0 <= seeds <= MOST:
+        raise ValueError(f"{section}.seeds is {seeds}, it must be 0 (all) or more, at most {MOST:,}")
 
 
 def check_rules(name: str, rules: tuple[str, ...]) -> None:

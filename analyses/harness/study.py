@@ -17,6 +17,7 @@ from analyses.harness.population import Population
 from analyses.harness.registry import questions
 from analyses.harness.units import Unit
 from analyses.tables import Column, TableError
+from muzero_probe import files
 from muzero_probe.provenance import commit, versions
 
 COMMON = {
@@ -34,6 +35,36 @@ def why_not(name: str, population: Population) -> str | None:
     if getattr(questions()[name], "EVERY_CHECKPOINT", False) and len(population.steps) < 2:
         return f"{name} compares checkpoints, and {population.name} has one"
     return None
+
+
+def check(name: str, population: Population, settings: Any, *, folder: Path, cache: Path) -> None:
+    """Refuses what `run` would, before anything is measured.
+
+    Raises:
+        ValueError: if the settings do not go with the population's environment.
+        PopulationError: as `run`.
+        OSError: if the table cannot be written, or units cannot be kept.
+    """
+    chosen = getattr(settings, name)
+    _steps(name, population, chosen)
+    if hasattr(questions()[name], "check"):
+        questions()[name].check(chosen, population.provenance()["actions"])
+    files.check_place(_path(folder, population, name))
+    files.check_folder(cache)  # all units may be there: it need not be writable
+
+
+def _steps(name: str, population: Population, chosen: Any) -> tuple[int, ...]:
+    """Returns the steps that the settings of an analysis name, or what stands for none."""
+    wanted = getattr(chosen, "steps", ())
+    if getattr(chosen, "step", None) is not None:
+        wanted = (chosen.step,)
+    elif hasattr(chosen, "step"):
+        wanted = population.steps[-1:]
+    return population.select(tuple(wanted), name)
+
+
+def _path(folder: Path, population: Population, name: str) -> Path:
+    return folder / population.profile / population.name / f"{name}.csv"
 
 
 def run(
@@ -70,14 +101,9 @@ def run(
     """
     question = questions()[name]
     chosen = getattr(settings, name)
-    wanted = getattr(chosen, "steps", ())
-    if getattr(chosen, "step", None) is not None:
-        wanted = (chosen.step,)
-    elif hasattr(chosen, "step"):
-        wanted = population.steps[-1:]
     cells = [
         (seeds, step)
-        for step in population.select(tuple(wanted), name)
+        for step in _steps(name, population, chosen)
         for seeds in population.shards(settings.shard, getattr(chosen, "seeds", 0))
     ]
     work = Work(population, cache, device)
@@ -98,7 +124,7 @@ def run(
     columns = {**COMMON, **question.COLUMNS}
     rows = pd.concat([table.loc[:, list(columns)] for table in kept], ignore_index=True)
     rows = rows.sort_values([name for name, column in columns.items() if column.kind != "float"], kind="stable")
-    path = folder / population.profile / population.name / f"{name}.csv"
+    path = _path(folder, population, name)
     made = {
         "analysis": name,
         "agent": population.name,

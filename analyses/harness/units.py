@@ -19,6 +19,7 @@ from rich.progress import Progress
 
 from analyses.harness.pool import Calls
 from muzero_probe import threads
+from muzero_probe.cli.arguments import shown
 
 Runner = Callable[[Calls], Iterator[str]]  # runs calls, and yields the names of those that ended
 LINE_SECONDS = 30.0  # least time between two lines in a log file
@@ -75,7 +76,7 @@ def _kept(unit: Unit, console: Console) -> bool:
     try:
         unit.check(unit.path)
     except ValueError as error:
-        console.print(f"{error}: it is measured again", highlight=False, markup=False, soft_wrap=True)
+        console.print(f"{shown(str(error))}: it is measured again", highlight=False, markup=False, soft_wrap=True)
         return False
     return True
 

@@ -6,7 +6,6 @@ The listing of this folder is the registry. A user's own file, anywhere, is load
 import dataclasses
 import importlib
 import importlib.util
-import pkgutil
 import re
 import sys
 from collections.abc import Mapping
@@ -14,6 +13,7 @@ from functools import cache
 from pathlib import Path
 from types import ModuleType
 
+from muzero_probe import files
 from muzero_probe.agents.card import SMOKE, SMOKE_ANALYSES, Agent, Profile, replace
 
 __all__ = ["SMOKE", "SMOKE_ANALYSES", "Agent", "Profile", "load", "name_of", "names", "replace"]
@@ -21,7 +21,7 @@ __all__ = ["SMOKE", "SMOKE_ANALYSES", "Agent", "Profile", "load", "name_of", "na
 
 def names() -> tuple[str, ...]:
     """Returns the names of the agents in this folder."""
-    return tuple(module.name for module in pkgutil.iter_modules(__path__) if module.name != "card")
+    return tuple(name for name in files.modules(Path(__file__).parent) if name != "card")
 
 
 def name_of(reference: str) -> str:

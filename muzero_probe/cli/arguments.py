@@ -8,14 +8,44 @@ import io
 import os
 import re
 import sys
+import unicodedata
 from collections.abc import Callable, Sequence
 from itertools import pairwise
-from pathlib import Path
 from typing import Any, TypeVar
 
 import tyro
 
 T = TypeVar("T")
+MOST_DIGITS = 18  # of a whole number; no setting is larger, and more do not fit into 64 bits
+
+
+def checked(words: Sequence[str]) -> list[str]:
+    """Returns the words of a command line, as they are.
+
+    Raises:
+        ValueError: in one line, if a word or the value of an option is empty, holds control characters, or is a number
+            that is endless, or in other digits than 0 to 9, which Python would take.
+    """
+    for before, word in pairwise(["", *words]):
+        value = word.partition("=")[2] if word.startswith("--") and "=" in word else word
+        if not value.strip():
+            option = word.rstrip("=") or before
+            raise ValueError(f"{option} is empty, a value is needed" if option[:1] == "-" else "a word is empty")
+        if any(unicodedata.category(character) in ("Cc", "Cf") for character in word):
+            raise ValueError(f"{word!r} holds control characters, which no word of a command may")
+        if re.fullmatch(rf"[-+]?[0-9]{{{MOST_DIGITS + 1},}}", value):
+            raise ValueError(f"{value} is a number of {len(value)} digits, at most {MOST_DIGITS} are possible")
+        if not value.isascii() and _is_number(value):
+            raise ValueError(f"{value} must be written with the digits 0 to 9")
+    return list(words)
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def parse(
@@ -39,14 +69,6 @@ def parse(
         ValueError: in one line, if anything is unknown, missing, of a wrong type or impossible.
         SystemExit: after --help.
     """
-    for word in words:
-        _, value = word.split("=", 1) if word.startswith("--") and "=" in word else ("", word)
-        if not value.strip():
-            raise ValueError(f"an option is given nothing: {' '.join(map(repr, words))}")
-        if not value.isascii() and re.fullmatch(r"[-+\d.eE]+", value):
-            raise ValueError(f"{value} is no number here, they are written with the digits 0 to 9")
-        if re.fullmatch(r"[-+]?\d{19,}", value):
-            raise ValueError(f"{shown(value)} is a number of {len(value)} digits, at most 18 are possible")
     settings: dict[str, Any] = {"prog": program, "args": list(words)}
     if description is not None:
         settings["description"] = description
@@ -127,7 +149,10 @@ def _drop_output() -> None:
 
 def trouble(program: str, what: object, code: int) -> int:
     """Says in one line what is wrong, and returns the code."""
-    print(f"{program}: {shown(what) or type(what).__name__}", file=sys.stderr)
+    line = what
+    if isinstance(what, OSError) and what.filename is not None and what.strerror:
+        line = f"{what.filename2 or what.filename}: {what.strerror}"
+    print(f"{program}: {shown(line) or type(what).__name__}", file=sys.stderr)
     return code
 
 
@@ -135,24 +160,6 @@ def shown(what: object) -> str:
     """Returns a text for a terminal: one line, not endless, and without characters that would steer it."""
     line = "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in " ".join(str(what).split()))
     return re.sub(r"\S{300,}", lambda long: f"{long[0][:40]}...{long[0][-40:]}", line)
-
-
-def check_folder(option: str, path: Path) -> None:
-    """Refuses a folder that is none, or that cannot be made or written, before hours of work.
-
-    Raises:
-        ValueError: in one line.
-    """
-    there = path
-    try:
-        while not there.exists() and there != there.parent:
-            there = there.parent
-        if not there.is_dir():
-            raise ValueError(f"{option} {path}: {there} is no folder")
-        if not os.access(there, os.W_OK | os.X_OK):
-            raise ValueError(f"{option} {path}: {there} cannot be written")
-    except OSError as error:
-        raise ValueError(f"{option} {path}: {error.strerror}") from None
 
 
 def _condensed(box: str) -> str:

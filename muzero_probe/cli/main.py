@@ -20,7 +20,7 @@ from muzero_probe.agents import Agent, load, names
 from muzero_probe.checkpoints import ROOT, CheckpointError, resume_folder
 from muzero_probe.cli import arguments, play
 from muzero_probe.cli.seeds import parse_seeds, show_seeds
-from muzero_probe.config import SearchConfig, TrainingConfig
+from muzero_probe.config import MOST_STEPS, SearchConfig, TrainingConfig
 from muzero_probe.runs import inventory, progress
 from muzero_probe.runs.run import Run, train
 
@@ -32,7 +32,6 @@ repository, as python -m analyses, figures and report.
 
 Exit code 0 is success; 1 is trouble with files (damage, other settings, another process that trains the same
 seeds); 2 is a command that says something unknown or impossible."""
-MOST_UPDATES = 10**9  # of a training
 COMMANDS = ("train", "play", "status", "agents")
 OF_AN_AGENT = ("train", "play")
 
@@ -77,9 +76,8 @@ class Train:
             raise ValueError(f"resume-minutes is {self.resume_minutes}, it must be 0 or more")
         if self.metrics_every < 1:
             raise ValueError(f"metrics-every is {self.metrics_every}, at least 1 is needed")
-        if self.metrics_every > MOST_UPDATES:
-            raise ValueError(f"metrics-every is {self.metrics_every}, at most {MOST_UPDATES:,} are possible")
-        arguments.check_folder("root", self.root)
+        if self.metrics_every > MOST_STEPS:
+            raise ValueError(f"metrics-every is {self.metrics_every}, at most {MOST_STEPS:,} are possible")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,7 +118,7 @@ def main(words: Sequence[str] | None = None) -> int:
     given = sys.argv[1:] if words is None else list(words)
     goes_on = "; the same command goes on from the last resume state" if given[:1] == ["train"] else ""
     return arguments.run(
-        PROGRAM, lambda: _asked(given), lambda work: work(), troubles=(CheckpointError, ValueError),
+        PROGRAM, lambda: _asked(arguments.checked(given)), lambda work: work(), troubles=(CheckpointError, ValueError),
         interrupted=f"interrupted{goes_on}",
     )  # fmt: skip
 
@@ -239,15 +237,15 @@ def _status(command: Status) -> int:
         if command.profile in (None, profile) and command.agent in (None, agent)
     ]
     if not chosen:
-        print(f"nothing is there under {command.root.absolute()}")
-        return 0
+        _say(f"nothing is there under {command.root.absolute()}")
     table = Table("profile", "agent", "config", "step", "there", "missing seeds")
-    notes: list[str] = []
+    misnamed = inventory.misnamed(command.root)
+    notes = [f"left out: {path} is not named as profiles and agents can be" for path in misnamed]
     damaged: list[str] = []
     for profile, agent in chosen:
         found = inventory.survey(command.root, profile, agent, seeds=command.seeds)
         table.add_section()
-        name = (profile, agent, "\n".join(found.hashes) or "-")
+        name = (profile, agent, "\n".join(map(arguments.shown, found.hashes)) or "-")
         for step in found.steps:
             missing = found.missing(step)
             count = f"{len(found.seeds) - len(missing)} of {len(found.seeds)}"
@@ -262,12 +260,16 @@ def _status(command: Status) -> int:
             where = f"{profile}/{agent}: seeds {show_seeds(state.seeds)}"
             notes.append(f"{where} are unfinished, at step {state.step} (config {state.config_hash})")
         damaged += found.damaged
-    _console().print(table)
-    for line in notes:
-        print(arguments.shown(line))
-    for line in damaged:
-        print(f"damaged: {arguments.shown(line)}")
+    if chosen:
+        _console().print(table)
+    for line in notes + [f"damaged: {line}" for line in damaged]:
+        _say(line)
     return 1 if damaged else 0
+
+
+def _say(line: str) -> None:
+    """Prints a line that may tell of files."""
+    print(arguments.shown(line))
 
 
 def _agents() -> int:
@@ -301,7 +303,7 @@ def _peak_memory() -> float:
 
 
 def _console() -> Console:
-    return Console() if sys.stdout.isatty() else Console(width=120)
+    return Console(markup=False) if sys.stdout.isatty() else Console(markup=False, width=120)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 import tyro
 
-from muzero_probe import engine
+from muzero_probe import engine, files
 from muzero_probe.agents import Agent, load
 from muzero_probe.checkpoints import ROOT, CheckpointError, list_checkpoints, load_checkpoint
 from muzero_probe.cli import animation
@@ -23,6 +23,8 @@ from muzero_probe.probes.policies import prior_policy, search_policy
 from muzero_probe.randomness import advance, row_keys, uniforms
 from muzero_probe.runs import inventory
 from muzero_probe.search.policies import sample_actions
+
+MOST_EPISODES = 10_000
 
 
 def _number(otherwise: str) -> Any:
@@ -63,6 +65,8 @@ class Play:
     def __post_init__(self) -> None:
         if self.episodes < 1:
             raise ValueError(f"episodes is {self.episodes}, at least 1 is needed")
+        if self.episodes > MOST_EPISODES:  # they are played side by side
+            raise ValueError(f"episodes is {self.episodes}, at most {MOST_EPISODES:,} are possible")
         if self.out is not None and self.out.suffix != ".gif":
             raise ValueError(f"out is {self.out}, its name must end in .gif")
         if self.out is not None and self.out.is_dir():
@@ -89,7 +93,10 @@ def player(command: Play) -> Player:
         FileNotFoundError: if there is no folder to write to.
     """
     if command.out is not None and not command.out.parent.is_dir():
+        files.check_place(command.out)  # says where a file is in the way
         raise FileNotFoundError(f"{command.out}: there is no folder {command.out.parent}")
+    if command.out is not None:
+        files.check_place(command.out)  # before hours of play
     agent = load(command.agent)
     path = _chosen(command, agent)
     checkpoint = load_checkpoint(path)

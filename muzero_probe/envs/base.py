@@ -239,6 +239,8 @@ class Environment(ABC):
 
     def _check_actions(self, actions: ArrayLike, what: str, shape: tuple[int | None, ...]) -> NDArray[np.integer[Any]]:
         """Returns the actions as an integer array of the shape (None: any length), or raises."""
+        if door.are_actions(actions, shape, self.num_actions):
+            return np.asarray(actions)
         array = _as_array(actions)
         fits = array.ndim == len(shape) and all(
             wanted is None or wanted == length for wanted, length in zip(shape, array.shape, strict=True)

@@ -58,6 +58,18 @@ class FunctionModel(Model):
         latents, rewards, values, prior_logits = self._called("recurrent", self.recurrent, 4, states, actions)
         return Prediction(latents, _array(rewards), _array(values), _array(prior_logits))
 
+    def rollout(self, states: States, plans: np.ndarray) -> np.ndarray:
+        """See `Model`."""
+        door.actions("plans", plans, (_rows(states), "T"), self.num_actions)
+        rewards = np.zeros(plans.shape, np.float32)
+        for t in range(plans.shape[1]):
+            states, found, values, prior_logits = self._called("recurrent", self.recurrent, 4, states, plans[:, t])
+            found = _array(found)
+            if np.shape(found) != rewards.shape[:1]:
+                checked(Prediction(states, found, _array(values), _array(prior_logits)), self, len(plans))
+            rewards[:, t] = found
+        return rewards
+
     def simulate(self, tree: Tree, roots: States, plan: Plan, keys: np.ndarray) -> bool:
         """See `Model`: one compiled call, if the recurrent function is compiled.
 
@@ -199,6 +211,8 @@ def _rows(states: States) -> int:
 
 def _array(found: Any) -> Any:
     """Returns float32 numbers of numpy or torch; anything else as it is, to be refused."""
+    if type(found) is np.ndarray and found.dtype == np.float32:
+        return found  # soon told
     if isinstance(found, torch.Tensor):
         found = found.detach().cpu().numpy()
     if isinstance(found, np.ndarray) and found.dtype != np.float32 and found.dtype.kind == "f":

@@ -13,6 +13,7 @@ from muzero_probe.checkpoints import (
     load_latest_resume,
     resume_folder,
 )
+from muzero_probe.files import NAME
 
 
 class Unfinished(NamedTuple):
@@ -97,9 +98,21 @@ def survey(root: str | Path, profile: str, agent: str, *, seeds: Sequence[int] |
 
 
 def populations(root: str | Path) -> list[tuple[str, str]]:
-    """Returns (profile, agent) of all that have files under a root, sorted."""
-    folders = {path.parent for name in ("seed_*", "resume") for path in Path(root).glob(f"*/*/{name}")}
-    return sorted((folder.parent.name, folder.name) for folder in folders)
+    """Returns (profile, agent) of all that have files under a root, sorted; `misnamed` returns the others."""
+    return sorted((folder.parent.name, folder.name) for folder in _folders(root) if _named(folder))
+
+
+def misnamed(root: str | Path) -> list[Path]:
+    """Returns folders that look like an agent's, but whose names no command takes, sorted."""
+    return sorted(folder for folder in _folders(root) if not _named(folder))
+
+
+def _folders(root: str | Path) -> set[Path]:
+    return {path.parent for name in ("seed_*", "resume") for path in Path(root).glob(f"*/*/{name}")}
+
+
+def _named(folder: Path) -> bool:
+    return all(NAME.fullmatch(name) for name in (folder.parent.name, folder.name))
 
 
 def _states(

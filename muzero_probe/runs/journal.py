@@ -4,6 +4,7 @@ The table is tidy, one row per step and seed; what all seeds share (environment 
 in each of a step's rows. A resumed run cuts off what lies beyond its resume state, so that no step is there twice.
 """
 
+import errno
 import hashlib
 import logging
 import math
@@ -44,12 +45,19 @@ class Table:
         kept = _kept(path, mark) if mark else b""
         files.replace(path, [kept])
         self._columns = kept.partition(b"\n")[0].decode().split(",") if kept else None
+        self._path = path
         self._file = path.open("ab")
         self._digest = hashlib.sha256(kept)
         self._size = len(kept)
 
     def write(self, event: Metrics, seeds: Sequence[int]) -> None:
-        """Appends one row per seed."""
+        """Appends one row per seed.
+
+        Raises:
+            OSError: if it cannot be written, or somebody put another file in its place.
+        """
+        if not os.path.samestat(self._path.stat(), os.fstat(self._file.fileno())):
+            raise OSError(errno.ESTALE, "was replaced while its run goes on", str(self._path))
         lines = []
         if self._columns is None:
             names = [*event.values, *event.shared]
@@ -62,18 +70,21 @@ class Table:
         content = "".join(lines).encode()
         self._digest.update(content)
         self._size += len(content)
-        self._file.write(content)
-        self._file.flush()
+        with files.named(self._path):
+            self._file.write(content)
+            self._file.flush()
 
     def mark(self) -> Mark:
         """Returns where the table ends, once all of it is on the disk."""
-        os.fsync(self._file.fileno())
+        with files.named(self._path):
+            os.fsync(self._file.fileno())
         return Mark(self._size, self._digest.hexdigest())
 
     def close(self) -> None:
         """Closes the file; its rows are on the disk then."""
-        os.fsync(self._file.fileno())
-        self._file.close()
+        with files.named(self._path):
+            os.fsync(self._file.fileno())
+            self._file.close()
 
 
 class Journal:
@@ -91,7 +102,8 @@ class Journal:
         """
         self.seeds = seeds
         self.table = Table(folder / "metrics" / f"{name}.csv", mark=mark)
-        self._board = SummaryWriter(str(folder / "tensorboard" / name), purge_step=step + 1 if step else 0)
+        self._folder = folder / "tensorboard" / name
+        self._board = SummaryWriter(str(self._folder), purge_step=step + 1 if step else 0)
 
     def __enter__(self) -> "Journal":
         """Returns itself."""
@@ -99,8 +111,8 @@ class Journal:
 
     def __exit__(self, *_: object) -> None:
         """Closes both."""
-        self.table.close()
-        self._board.close()
+        with files.named(self._folder), self._board:
+            self.table.close()
 
     def write(self, event: Metrics) -> None:
         """Writes one set of metrics to both."""
@@ -112,10 +124,11 @@ class Journal:
             if name != "return_mean":
                 scalars |= {f"{name}/mean": finite(np.mean, array), f"{name}/min": finite(np.min, array)}
         scalars |= {f"shared/{name}": value for name, value in event.shared.items()}
-        for name, value in scalars.items():
-            if math.isfinite(value):
-                self._board.add_scalar(name, float(value), event.step)
-        self._board.flush()  # as the table: what a resume state has behind it must be on disk
+        with files.named(self._folder):
+            for name, value in scalars.items():
+                if math.isfinite(value):
+                    self._board.add_scalar(name, float(value), event.step)
+            self._board.flush()  # as the table: what a resume state has behind it must be on disk
 
 
 class RecentReturns:

@@ -13,6 +13,7 @@ from rich.highlighter import NullHighlighter
 from rich.logging import RichHandler
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from muzero_probe.cli import arguments
 from muzero_probe.runs.run import Report
 
 LINE_SECONDS = 30.0  # least time between two lines
@@ -57,6 +58,7 @@ def shown(title: str, *, steps: int, seeds: int) -> Iterator[Callable[[Report], 
     else:
         handler = logging.StreamHandler()
         handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%Y-%m-%d %H:%M:%S"))
+    handler.addFilter(_readable)
     level = package.level
     package.addHandler(handler)
     package.setLevel(logging.INFO)
@@ -69,6 +71,12 @@ def shown(title: str, *, steps: int, seeds: int) -> Iterator[Callable[[Report], 
     finally:
         package.removeHandler(handler)
         package.setLevel(level)
+
+
+def _readable(record: logging.LogRecord) -> bool:
+    """Makes a message one line without control characters: it may quote files."""
+    record.msg, record.args = arguments.shown(record.getMessage()), ()
+    return True
 
 
 def duration(seconds: float) -> str:

@@ -26,6 +26,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
+from muzero_probe import files
 from muzero_probe.agents import Agent
 from muzero_probe.checkpoints import (
     ROOT,
@@ -42,7 +43,7 @@ from muzero_probe.checkpoints import (
     save_resume,
     verify,
 )
-from muzero_probe.cli.seeds import show_seeds
+from muzero_probe.cli.seeds import MOST, show_seeds
 from muzero_probe.config import Config
 from muzero_probe.engine import check_device
 from muzero_probe.nets.loss import check_terms
@@ -69,6 +70,10 @@ class Run:
         """Refuses what cannot be trained or stored."""
         if not self.config.training.checkpoints:
             raise ValueError("training.checkpoints is empty, at least one step is needed: nothing else is kept")
+        if len(self.seeds) > MOST:
+            raise ValueError(
+                f"there are {len(self.seeds)} seeds, at most {MOST} train together: name some with --seeds"
+            )
         check_device(self.device)
         check_terms(self.config.training.loss_terms)
         for name, value in _leaves(self.settings):
@@ -140,7 +145,8 @@ def train(
     env = run.agent.make(run.config.environment)
     nets = run.agent.build(run.config.nets, env)
     run.agent.check_support(nets.value_support, env, run.config.search.discount)
-    with lock_seeds(run.root, profile, agent, seeds):
+    files.check_folder(run.folder)
+    with lock_seeds(run.root, profile, agent, seeds) as check_folders:
         state = load_latest_resume(run.resume_folder)
         if state:
             _check_resume(run, state[2])
@@ -198,6 +204,7 @@ def train(
         report(Report(first, seconds(), np.nan, np.nan))
         with Journal(run.folder, run.resume_folder.name, seeds, step=first, mark=mark) as journal:
             for event in trainer.run(metrics_every=metrics_every):
+                check_folders()
                 if isinstance(event, Sick):
                     logger.error("seed %d is given up: %s", seeds[event.index], _of_sick(event))
                     if len(trainer.sick) == len(seeds):

@@ -88,6 +88,7 @@ def test_defaults_are_those_of_the_profile(profile: str, tmp_path: Path, monkeyp
     found, seen = [], []
     population = SimpleNamespace(name="cartpole", steps=(0, 500))
     monkeypatch.setattr(program.checkpoints, "find", lambda *given: found.append(given) or population)
+    monkeypatch.setattr(program.study, "check", lambda *given, **rest: None)
     monkeypatch.setattr(program.study, "run", lambda name, of, settings, **rest: seen.append((name, of, settings)))
     words = [f"--profile={profile}"] if profile == "paper" else ["--profile", profile]
     assert program.main(words if profile != "quick" else []) == 0
@@ -116,6 +117,7 @@ def test_defaults_are_those_of_a_file_s_agent(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setattr(
         program.checkpoints, "find", lambda *given: SimpleNamespace(name=given[2].name, steps=(0, 500), given=given)
     )
+    monkeypatch.setattr(program.study, "check", lambda *given, **rest: None)
     monkeypatch.setattr(program.study, "run", lambda name, of, settings, **rest: seen.append((of.given, settings)))
     assert program.main(["planning", "--agent", file, "--profile", "small", "--planning.episodes", "2"]) == 0
     ((given, settings),) = seen
@@ -148,7 +150,7 @@ def test_defaults_are_those_of_a_file_s_agent(tmp_path: Path, monkeypatch: pytes
         ("--planning.budgets", "planning.budgets is (): one or more values are needed"),
         ("--planning.steps 60 20", "planning.steps is (60, 20): one or more values are needed, ascending"),
         ("--shard 0", "shard is 0, at least 1 is needed"),
-        ("--jobs 0", "jobs is 0, it must lie in 1..1000"),
+        ("--jobs 0", "jobs is 0, at least 1 is needed"),
         ("--seeds 3:1", "seeds '3:1': 3:1 is empty"),
         ("--seeds all", "seeds 'all': write 0:30"),
         ("--profile fast", "profile 'fast' is unknown for cartpole: smoke, quick, paper"),
@@ -211,8 +213,8 @@ def test_a_step_that_was_not_kept(tiny_root: Path, tmp_path: Path, capsys: pytes
 
 def test_a_folder_that_is_none(tiny_root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     (tmp_path / "tables").write_text("a file")
-    assert program.main(["returns", *FAST, *places(tiny_root, tmp_path)]) == 2
-    assert f"{tmp_path / 'tables'} is no folder" in one_line(capsys)
+    assert program.main(["returns", *FAST, *places(tiny_root, tmp_path)]) == 1
+    assert f"{tmp_path / 'tables'}: is no folder" in one_line(capsys)
 
 
 def test_as_a_process(tmp_path: Path):

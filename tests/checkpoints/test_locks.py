@@ -1,5 +1,9 @@
 """Does one process alone train a seed, until it ends?"""
 
+import errno
+import fcntl
+import logging
+import shutil
 import signal
 import subprocess
 import sys
@@ -52,3 +56,30 @@ with lock_seeds({str(tmp_path)!r}, "tiny", "cartpole", [6, 7]):
         holder.wait()
     with lock_seeds(tmp_path, "tiny", "cartpole", [6, 7, 8]):
         pass
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_a_folder_that_is_deleted_meanwhile(again: bool, tmp_path: Path) -> None:
+    with lock_seeds(tmp_path, "tiny", "cartpole", [1, 2]) as check:
+        check()
+        folder = tmp_path / "tiny" / "cartpole" / "seed_002"
+        shutil.rmtree(folder)
+        if again:  # by somebody who trains the same
+            with lock_seeds(tmp_path, "tiny", "cartpole", [2]) as other:
+                other()
+        with pytest.raises(CheckpointError) as caught:
+            check()
+        assert str(caught.value) == f"{folder}: was deleted or replaced while its seed is trained"
+
+
+def test_a_disk_without_locks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def unknown(*_: int) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", unknown)
+    with caplog.at_level(logging.WARNING), lock_seeds(tmp_path, "tiny", "cartpole", [1]) as check:
+        check()
+    (said,) = caplog.messages
+    assert said.endswith("seed_001: this disk knows no locks, nothing keeps two processes from one seed")

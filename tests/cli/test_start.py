@@ -5,6 +5,7 @@ import resource
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import IO
@@ -58,6 +59,28 @@ def test_ctrl_c_while_modules_are_loaded(tmp_path: Path, module: str):
     assert process.returncode == 130
 
 
+def test_termination_is_one_line(tmp_path: Path):
+    """What a batch system sends; what is half written goes."""
+    code = f"""
+import pathlib, time
+from muzero_probe import files
+from muzero_probe.cli import start
+start.begin("program", "; and so on")
+def blocks():
+    yield b"half"
+    print("writing", flush=True)
+    time.sleep(60)
+files.replace(pathlib.Path({str(tmp_path / "file")!r}), blocks())
+"""
+    with started(tmp_path, "-c", code) as process:
+        assert process.stdout is not None and process.stdout.readline() == "writing\n"
+        assert len(list(tmp_path.iterdir())) == 1
+        process.terminate()
+        _, errors = process.communicate(timeout=60)
+    assert (process.returncode, errors) == (143, "program: terminated; and so on\n")
+    assert not list(tmp_path.iterdir())
+
+
 def _loads(process: int, name: str) -> bool:
     """Whether a process has mapped a library of a package."""
     try:
@@ -99,9 +122,11 @@ def test_a_reader_that_has_seen_enough():
 
 def test_a_job_in_the_background_is_not_interrupted():
     """A shell starts it with interruptions ignored."""
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN), signal.getsignal(signal.SIGTERM), threading.excepthook
     try:
         start.begin("program")
         assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
     finally:
-        signal.signal(signal.SIGINT, before)
+        signal.signal(signal.SIGINT, before[0])
+        signal.signal(signal.SIGTERM, before[1])
+        threading.excepthook = before[2]

@@ -275,8 +275,8 @@ def test_a_folder_that_is_none(tmp_path: Path, capsys: pytest.CaptureFixture[str
     """Pictures that cannot be written: one line, before anything is drawn."""
     write(tmp_path, "returns", "cartpole", returns_table())
     (tmp_path / "out").write_text("a file")
-    assert main(tmp_path, "returns") == 2
-    assert f"{tmp_path / 'out'} is no folder" in one_line(capsys.readouterr().err, "python -m figures")
+    assert main(tmp_path, "returns") == 1
+    assert f"{tmp_path / 'out'}: is no folder" in one_line(capsys.readouterr().err, "python -m figures")
 
 
 def test_a_notebook_s_backend_is_not_taken():

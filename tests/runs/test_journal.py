@@ -1,6 +1,8 @@
 """Are metrics written once each, and cut where a run goes on?"""
 
 import math
+import subprocess
+import sys
 from pathlib import Path
 from typing import NamedTuple
 
@@ -95,3 +97,42 @@ def test_recent_returns_weigh_episodes():
 def test_finite():
     assert finite(np.min, np.array([math.nan, 2.0, 1.0])) == 1
     assert math.isnan(finite(np.mean, np.array([math.nan])))
+
+
+def test_a_table_that_was_replaced(written: Written):
+    table = Table(written.path, mark=written.marks[1000])
+    written.path.rename(written.path.with_suffix(".old"))
+    with pytest.raises(FileNotFoundError):
+        table.write(event(2000), [0, 7])
+    written.path.write_text("another's")
+    with pytest.raises(OSError, match="was replaced while its run goes on"):
+        table.write(event(2000), [0, 7])
+    table.close()
+    assert written.path.read_text() == "another's"
+
+
+def test_a_disk_that_is_full_for_tensorboard(tmp_path: Path):
+    """Its thread says nothing; the next metrics do, with the folder's name."""
+    code = f"""
+import errno, math, sys
+from pathlib import Path
+import numpy as np
+from muzero_probe.cli import start
+from muzero_probe.runs import journal
+from muzero_probe.training.trainer import Metrics
+
+start.begin("program")
+def full(*_):
+    raise OSError(errno.ENOSPC, "No space left on device")
+event = Metrics(10, {{"return_mean": np.ones(1), "episodes": np.ones(1)}}, {{}})
+try:
+    with journal.Journal(Path({str(tmp_path)!r}), "run", [0], step=0, mark=None) as written:
+        written.write(event)
+        written._board.file_writer.event_writer._async_writer._writer.write = full
+        written.write(event)
+except OSError as error:
+    print(error)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == f"[Errno 28] No space left on device: '{tmp_path / 'tensorboard' / 'run'}'\n"
+    assert done.stderr == ""

@@ -12,13 +12,22 @@ import pytest
 from muzero_probe import checkpoints
 from muzero_probe.checkpoints import CheckpointError, checkpoint_path, load_latest_resume, lock_seeds, save_resume
 from muzero_probe.runs import run as run_module
-from muzero_probe.runs.run import Run, differences
-from tests.runs.small import AGENT, assert_same, config, damage, go, interrupted, run_at, weights
+from muzero_probe.runs.run import Report, Run, differences
+from tests.runs.small import AGENT, EVERY, assert_same, config, damage, go, interrupted, run_at, weights
 
 
 def test_one_writer(tmp_path: Path):
     with lock_seeds(tmp_path, "smoke", "cartpole", [1, 2]), pytest.raises(CheckpointError, match="another process"):
         go(run_at(tmp_path))
+
+
+def test_a_folder_that_is_deleted_while_it_trains(tmp_path: Path):
+    def delete(report: Report) -> None:
+        if report.step == EVERY:
+            shutil.rmtree(tmp_path / "smoke" / "cartpole" / "seed_001")
+
+    with pytest.raises(CheckpointError, match="seed_001: was deleted or replaced while its seed is trained"):
+        go(run_at(tmp_path), report=delete)
 
 
 def test_other_settings_than_the_interrupted_run(tmp_path: Path):
@@ -123,7 +132,10 @@ def test_other_arrays_than_the_checkpoints(tmp_path: Path):
     ("changes", "message"),
     [
         ({"config": config(checkpoints=())}, "checkpoints is empty"),
-        ({"config": config(temperatures=(1.0, math.nan, 0.5))}, "temperatures is .* must be finite"),
+        (
+            {"config": dataclasses.replace(config(), environment={"gravity": math.nan})},
+            "gravity is nan, it must be finite",
+        ),
         ({"config": config(loss_terms={"consistency": 1.0})}, r"loss_terms has consistency, but .* MuZero's: none"),
         ({"seeds": (0, 0)}, "seeds"),
         ({"seeds": (1, 0)}, "ascending"),

@@ -82,6 +82,17 @@ def test_seeds_that_are_not_chosen_may_be_incomplete(root: Path):
     assert find(root, (0, 2)).seeds == (0, 2)
 
 
+def test_a_checkpoint_that_is_replaced_meanwhile(root: Path):
+    found = find(root)
+    path = checkpoint(root, 0, 60)
+    old = load_checkpoint(path)
+    path.unlink()
+    arrays = {name: array + 1 for name, array in old.arrays.items()}
+    save_checkpoint(root, agent="cartpole", profile="smoke", seed=0, step=60, config=old.config, arrays=arrays)
+    with pytest.raises(CheckpointError, match="was replaced since the analysis began: begin it again"):
+        found.agents((0,), 60, "cpu")
+
+
 def test_shards(tiny: Checkpoints):
     assert tiny.shards(1) == [(0,), (1,), (2,)]
     assert tiny.shards(2) == [(0, 1), (2,)]
