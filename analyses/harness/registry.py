@@ -41,8 +41,10 @@ class Shared:
     bank: Bank = field(default_factory=Bank)
 
     def __post_init__(self) -> None:
-        if not 1 <= self.shard <= MOST:
-            raise ValueError(f"shard is {self.shard}, at least 1 is needed, at most {MOST:,}")
+        if self.shard < 1:
+            raise ValueError(f"shard is {self.shard}, at least 1 is needed")
+        if self.shard > MOST:
+            raise ValueError(f"shard is {self.shard}, at most {MOST:,} are possible")
 
 
 @cache

@@ -54,7 +54,7 @@ def refusal(file: Path, what: str, capsys: pytest.CaptureFixture[str], *, code: 
 @pytest.mark.parametrize(
     ("reference", "says"),
     [
-        ("nowhere.py:load", "nowhere.py: running it failed: FileNotFoundError: "),
+        ("nowhere.py:load", "nowhere.py: there is no such file"),
         ("nowhere.at.all:load", "nowhere.at.all: running it failed: ModuleNotFoundError: No module named 'nowhere'"),
         (":load", ": running it failed: ValueError: Empty module name"),
         ("muzero_probe.probed:nothing", "muzero_probe.probed: has no function 'nothing', which should return a"),
