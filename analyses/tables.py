@@ -149,6 +149,16 @@ def check_agents(agents: Sequence[str], *, profile: str) -> None:
         places[parts[-1]] = given
 
 
+def agents_with(name: str, *, profile: str, root: Path) -> list[str]:
+    """Returns the agents of a profile that have a table whose name matches, sorted.
+
+    Raises:
+        OSError: if a folder cannot be read.
+    """
+    folder = root / profile
+    return [agent for agent in files.names(folder) if files.names(folder / agent, f"{name}.csv")]
+
+
 def folder_of(given: str, *, profile: str, root: Path) -> Path:
     """Returns the folder of an agent's tables: given by its name, its file, or PROFILE/NAME for another profile."""
     other, _, agent = (profile, "", Path(given).stem) if given.endswith(".py") else given.rpartition("/")

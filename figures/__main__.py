@@ -22,7 +22,7 @@ from typing import Annotated, Any
 import pandas as pd
 import tyro
 
-from analyses.tables import TableError, check_agents, folder_of, measured
+from analyses.tables import TableError, agents_with, check_agents, folder_of, measured
 from figures import style
 from muzero_probe import files
 from muzero_probe.cli import arguments
@@ -100,7 +100,7 @@ def read_further(name: str, *, profile: str, agents: Sequence[str], root: Path) 
 
 def _paths(name: str, *, profile: str, agents: Sequence[str], root: Path) -> dict[str, Path]:
     """Returns where a figure's tables should be, by agent as given."""
-    wanted = agents or sorted(path.parent.name for path in (root / profile).glob(f"*/{name}.csv"))
+    wanted = agents or agents_with(name, profile=profile, root=root)
     paths = {}
     for given in wanted or ["cartpole"]:
         paths[given] = folder_of(given, profile=profile, root=root) / f"{name}.csv"

@@ -114,10 +114,12 @@ def list_checkpoints(root: str | Path, profile: str, agent: str) -> list[tuple[i
 
     Raises:
         CheckpointError: if a seed's folder, or a safetensors file in it, has an unexpected name.
+        OSError: if a folder cannot be read.
     """
     found = []
-    for folder in _folder(root, profile, agent).glob("seed_*"):
-        digits = folder.name.removeprefix("seed_")
+    of_agent = _folder(root, profile, agent)
+    for name in files.names(of_agent, "seed_*"):
+        folder, digits = of_agent / name, name.removeprefix("seed_")
         if not digits.isdecimal() or digits != f"{int(digits):03d}" or not folder.is_dir():
             raise CheckpointError(f"{folder}: is not a seed's folder, such as seed_007")
         found += [(int(digits), step, path) for step, path in _list("checkpoint", folder)]
@@ -295,7 +297,8 @@ def _name(kind: str, step: int) -> str:
 def _list(kind: str, folder: Path) -> list[tuple[int, Path]]:
     """Returns (step, path) of a folder's files, sorted; no unexpected name is skipped."""
     found = []
-    for path in folder.glob("*.safetensors"):
+    for name in files.names(folder, "*.safetensors"):
+        path = folder / name
         digits = path.stem.removeprefix(f"{_STEM[kind]}_")
         if not digits.isdecimal() or path.name != _name(kind, int(digits)):
             raise CheckpointError(f"{path}: has an unexpected name; {_name(kind, 2000)} is one")

@@ -7,6 +7,7 @@ one in the same folder; a lock on the unfinished file, which dies with its proce
 
 import errno
 import fcntl
+import fnmatch
 import hashlib
 import os
 import re
@@ -130,13 +131,25 @@ def held(path: Path) -> Iterator[bool]:
         os.close(descriptor)
 
 
+def names(folder: Path, pattern: str = "*") -> list[str]:
+    """Returns the names in a folder that match a pattern, sorted; none where there is no folder.
+
+    Raises:
+        OSError: if it cannot be read, where `Path.glob` finds none.
+    """
+    try:
+        return sorted(fnmatch.filter(os.listdir(folder), pattern))
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
 def modules(folder: Path) -> list[str]:
     """Returns the names of a package's modules, sorted.
 
     Raises:
         OSError: if it cannot be read, where `pkgutil` finds none.
     """
-    return sorted(name[:-3] for name in os.listdir(folder) if name.endswith(".py") and not name.startswith("_"))
+    return [name.removesuffix(".py") for name in names(folder, "[!_]*.py")]
 
 
 def read(path: Path) -> bytes:
@@ -211,7 +224,8 @@ def _begin(path: Path) -> tuple[Path, BinaryIO]:
 
 def _sweep(folder: Path) -> None:
     """Removes what killed writers left."""
-    for left in folder.glob(f".*.{'[0-9a-f]' * 32}.tmp"):
+    for name in names(folder, f".*.{'[0-9a-f]' * 32}.tmp"):
+        left = folder / name
         with suppress(OSError):  # a link, no longer there, another's, or still written
             descriptor = os.open(left, os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
             try:

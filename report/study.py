@@ -17,6 +17,7 @@ from analyses.claims.descriptive import QUANTITIES
 from analyses.claims.sentences import CLAIMS
 from analyses.claims.verdicts import SYMBOLS
 from analyses.tables import TableError
+from muzero_probe import files
 
 Frame = Any  # pd.DataFrame, whose methods' types are too wide to be checked
 
@@ -96,7 +97,7 @@ def read(*, profile: str, agents: Sequence[str], root: Path) -> Study:
     Raises:
         TableError: if a table is missing, damaged, holds another agent's rows, or is not the one that was judged.
     """
-    wanted = agents or sorted({path.parent.name for path in (root / profile).glob("*/*.csv")})
+    wanted = agents or tables.agents_with("*", profile=profile, root=root)
     if not wanted:
         raise TableError(
             f"{root / profile}: no agent has tables there: make them with `python -m analyses`, or name agents of "
@@ -158,7 +159,7 @@ def _agents(profile: str, wanted: Sequence[str], root: Path) -> Iterator[Agent]:
     for given in wanted:
         folder = tables.folder_of(given, profile=profile, root=root)
         name, place = folder.name, f"{folder.parent.name}/{folder.name}"
-        there = {path.stem: tables.measured(path) for path in sorted(folder.glob("*.csv"))}
+        there = {name[:-4]: tables.measured(folder / name) for name in files.names(folder, "*.csv")}
         if not there:
             raise TableError(f"{folder}: there are no tables, make them with `python -m analyses`")
         for table in there.values():

@@ -52,7 +52,7 @@ def read(*, profile: str, agents: Sequence[str], root: Path) -> dict[str, dict[s
     Raises:
         TableError: if an agent has none, or one is damaged or holds another agent's rows.
     """
-    wanted = agents or sorted({path.parent.name for path in (root / profile).glob("*/*.csv")})
+    wanted = agents or tables.agents_with("*", profile=profile, root=root)
     if not wanted:
         raise TableError(f"{root / profile}: there are no tables, make them with `python -m analyses`")
     found = {}

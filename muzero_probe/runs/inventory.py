@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
+from muzero_probe import files
 from muzero_probe.agents import load, names
 from muzero_probe.checkpoints import (
     CheckpointError,
@@ -13,7 +14,6 @@ from muzero_probe.checkpoints import (
     load_latest_resume,
     resume_folder,
 )
-from muzero_probe.files import NAME
 
 
 class Unfinished(NamedTuple):
@@ -64,11 +64,11 @@ def survey(root: str | Path, profile: str, agent: str, *, seeds: Sequence[int] |
     steps: set[int] = set()
     damaged: list[str] = []
     try:
-        files = list_checkpoints(root, profile, agent)
+        there = list_checkpoints(root, profile, agent)
     except CheckpointError as error:
-        files = []
+        there = []
         damaged.append(str(error))
-    for seed, step, path in files:
+    for seed, step, path in there:
         if seeds is not None and seed not in seeds:
             continue
         try:
@@ -89,8 +89,8 @@ def survey(root: str | Path, profile: str, agent: str, *, seeds: Sequence[int] |
     if not steps and known:
         steps.update(known.training.checkpoints)
     if seeds is None:
-        there = {seed for seed, _, _ in files} | {seed for state in states for seed in state.seeds}
-        seeds = sorted(there | set(range(known.seeds if known else 0)))
+        found = {seed for seed, _, _ in there} | {seed for state in states for seed in state.seeds}
+        seeds = sorted(found | set(range(known.seeds if known else 0)))
     return Inventory(
         profile=profile, agent=agent, seeds=list(seeds), steps=sorted(steps | present.keys()), present=present,
         hashes=hashes, states=states, damaged=damaged,
@@ -108,11 +108,13 @@ def misnamed(root: str | Path) -> list[Path]:
 
 
 def _folders(root: str | Path) -> set[Path]:
-    return {path.parent for name in ("seed_*", "resume") for path in Path(root).glob(f"*/*/{name}")}
+    profiles = [Path(root) / profile for profile in files.names(Path(root))]
+    folders = [profile / agent for profile in profiles for agent in files.names(profile)]
+    return {folder for folder in folders if any(files.names(folder, name) for name in ("seed_*", "resume"))}
 
 
 def _named(folder: Path) -> bool:
-    return all(NAME.fullmatch(name) for name in (folder.parent.name, folder.name))
+    return all(files.NAME.fullmatch(name) for name in (folder.parent.name, folder.name))
 
 
 def _states(
@@ -120,9 +122,10 @@ def _states(
 ) -> list[Unfinished]:
     """Returns the newest sound resume state of every run, and appends to `damaged`."""
     states = []
-    for folder in sorted(resume_folder(root, profile, agent, [0]).parent.glob("*")):
+    folder = resume_folder(root, profile, agent, [0]).parent
+    for name in files.names(folder):
         try:
-            state = _newest(folder)
+            state = _newest(folder / name)
         except CheckpointError as error:
             damaged.append(str(error))
             continue

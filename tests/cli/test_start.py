@@ -20,8 +20,12 @@ ENTRY = "import sys; from muzero_probe.cli import entry; sys.exit(entry())"
 
 
 def started(tmp_path: Path, *words: str) -> subprocess.Popen[str]:
+    """As in a terminal; a shell in the background hands on that interruptions are ignored."""
     command = [sys.executable, "-W", "error", *words]
-    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    heard = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)  # noqa: E731
+    return subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=heard
+    )
 
 
 def test_ctrl_c_in_training_and_the_same_command_goes_on(tmp_path: Path):
