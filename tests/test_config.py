@@ -59,8 +59,8 @@ def test_beta_rises_linearly():
         (NetsConfig, {"latent": 10**20}, "nets.latent is 100000000000000000000, at most 100,000 are possible"),
         (
             NetsConfig,
-            {"value_high": 10**9},
-            "nets.value_low and value_high are 0 and 1000000000, more than",
+            {"value_low": -60_000, "value_high": 60_000},
+            "nets.value_low and value_high are -60000 and 60000, more than",
         ),
         (NetsConfig, {"value_low": 5, "value_high": 5}, "nets.value_high is 5"),
         (NetsConfig, {"reward_low": 3}, "nets.reward_high is 2"),

@@ -3,6 +3,7 @@
 import hashlib
 import importlib
 import importlib.util
+import os
 import sys
 from dataclasses import dataclass
 from functools import cache, partial
@@ -31,7 +32,7 @@ def load(reference: str) -> ProbedAgent:
         ValueError: in one line, if there is no such module or function, or it makes something else.
     """
     where, _, name = reference.rpartition(":")
-    if where.endswith(".py") and not Path(where).is_file():
+    if where.endswith(".py") and not os.path.isfile(where):
         raise ValueError(f"{where}: there is no such file")
     try:
         if where.endswith(".py"):

@@ -6,6 +6,7 @@ The listing of this folder is the registry. A user's own file, anywhere, is load
 import dataclasses
 import importlib
 import importlib.util
+import os
 import re
 import sys
 from collections.abc import Mapping
@@ -63,7 +64,7 @@ def load(reference: str) -> Agent:
 
 def _run(path: Path) -> ModuleType:
     """Runs a user's file as a module."""
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise ValueError(f"{path}: there is no such file")
     name = f"muzero_probe_agent_{path.stem}"
     spec = importlib.util.spec_from_file_location(name, path.resolve())

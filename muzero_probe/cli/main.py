@@ -4,6 +4,7 @@ Exit codes are those of `DESCRIPTION`; trouble is one line on stderr, without a 
 """
 
 import math
+import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, make_dataclass, replace
@@ -153,7 +154,7 @@ def _parse(words: Sequence[str]) -> Command:
 
 
 def _may_be_an_agent(word: str) -> bool:
-    return word in names() or (word.endswith(".py") and Path(word).is_file())
+    return word in names() or (word.endswith(".py") and os.path.isfile(word))
 
 
 def _without(words: Sequence[str], option: str) -> list[str]:
@@ -221,7 +222,7 @@ def _train(command: Train, run: Run) -> int:
 
 
 def _status(command: Status) -> int:
-    if not command.root.is_dir():
+    if not os.path.isdir(command.root):
         return arguments.trouble(PROGRAM, f"there is no folder {command.root}", 1)
     known = [(profile, agent) for agent in names() for profile in load(agent).profiles]
     there = inventory.populations(command.root)

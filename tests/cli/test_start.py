@@ -73,7 +73,8 @@ start.begin("program", "; and so on")
 def blocks():
     yield b"half"
     print("writing", flush=True)
-    time.sleep(60)
+    for _ in range(600):  # a signal that comes just before a long sleep waits for its end
+        time.sleep(0.1)
 files.replace(pathlib.Path({str(tmp_path / "file")!r}), blocks())
 """
     with started(tmp_path, "-c", code) as process:

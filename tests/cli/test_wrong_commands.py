@@ -132,7 +132,7 @@ AGENTS: list[tuple[str, int, str]] = [
     ("'my agent.py'", 2, "'my agent' cannot be the name of an agent"),
     ("''", 2, "a word is empty"),
     (LONG, 2, "is unknown: breakout, cartpole"),
-    (f"{LONG}.py", 1, "File name too long"),
+    (f"{LONG}.py", 2, "there is no such file"),
     ("Cartpole", 2, "is unknown: breakout, cartpole"),
     ("card", 2, "is unknown: breakout, cartpole"),
 ]
@@ -174,7 +174,7 @@ STATUS: list[tuple[str, int, str]] = [
     ("--root file/below", 1, "there is no folder file/below"),
     ("--root pipe", 1, "there is no folder pipe"),
     ("--root ''", 2, "--root is empty"),
-    (f"--root {LONG}", 1, "File name too long"),
+    (f"--root {LONG}", 1, "there is no folder"),
     ("--root folder --profile nope", 2, "profile 'nope' is unknown, there are desk, "),
     ("--root folder --agent nope", 2, "agent 'nope' is unknown, there are breakout, cartpole"),
     ("--root folder --profile 'a b'", 2, NAME),
