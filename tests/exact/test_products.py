@@ -51,7 +51,7 @@ def shapes() -> list[tuple[int, int]]:
     found = set()
     for agent in map(agents.load, agents.names()):
         for profile in agent.profiles.values():
-            if not isinstance(profile.nets, NetsConfig):  # those of screens, which torch computes
+            if agent.lacks() or not isinstance(profile.nets, NetsConfig):  # those of screens, which torch computes
                 continue
             nets = agent.build(profile.nets, agent.make(profile.environment))
             for name, shape in nets.layout.shapes.items():
