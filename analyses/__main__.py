@@ -129,7 +129,7 @@ def main(words: Sequence[str] | None = None) -> int:
     """Runs the command and returns its exit code: 1 for trouble with files, 2 for an impossible command."""
     given = sys.argv[1:] if words is None else list(words)
     return arguments.run(
-        PROGRAM, lambda: _parse(arguments.checked(given)), _measure,
+        PROGRAM, given, _parse, _measure,
         troubles=(CheckpointError, PopulationError, TableError, WorkerError, ValueError),
         interrupted="interrupted; the same command goes on with the finished units",
     )  # fmt: skip

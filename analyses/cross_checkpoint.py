@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from analyses.harness.agents import Agents, Inputs
-from analyses.harness.settings import at_least_one, check_samples
+from analyses.harness.settings import check_samples
 from analyses.own_policy import ERRORS, against, means
 from analyses.tables import Column
+from muzero_probe.config import at_least
 
 FIGURE = 5
 BANK = True
@@ -31,7 +32,7 @@ class Settings:
     """Action sequences per state; 0 takes the exact expectation over all of them."""
 
     def __post_init__(self) -> None:
-        at_least_one(self, "cross_checkpoint", "states")
+        at_least(self, "cross_checkpoint", 1, "states")
         check_samples("cross_checkpoint", self.samples)
 
 

@@ -11,8 +11,9 @@ import numpy as np
 
 from analyses.harness import banks
 from analyses.harness.agents import Agents, Inputs
-from analyses.harness.settings import at_least_one, check_samples
+from analyses.harness.settings import check_samples
 from analyses.tables import Column
+from muzero_probe.config import at_least
 from muzero_probe.probes.value_error import PolicyError, policy_value_error
 from muzero_probe.randomness import stream
 
@@ -40,7 +41,7 @@ class Settings:
     """Action sequences per state; 0 takes the exact expectation over all of them."""
 
     def __post_init__(self) -> None:
-        at_least_one(self, "own_policy", "states")
+        at_least(self, "own_policy", 1, "states")
         check_samples("own_policy", self.samples)
 
 

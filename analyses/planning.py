@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from analyses.harness.agents import Agents, Inputs
-from analyses.harness.settings import at_least_one, check_ascending, check_rules, check_seeds
+from analyses.harness.settings import check_ascending, check_rules, check_seeds
 from analyses.tables import Column
-from muzero_probe.config import MOST, MOST_STEPS, SearchConfig
+from muzero_probe.config import MOST, MOST_STEPS, SearchConfig, at_least
 from muzero_probe.models.true import TrueModel
 from muzero_probe.probes.episodes import Episodes
 from muzero_probe.probes.planning import play_planner, play_prior
@@ -53,7 +53,7 @@ class Settings:
     """Rules of the search that are measured; the agent's own, with which claims and figures are made, always is."""
 
     def __post_init__(self) -> None:
-        at_least_one(self, "planning", "episodes", "horizon")
+        at_least(self, "planning", 1, "episodes", "horizon")
         check_seeds("planning", self.seeds)
         check_ascending("planning.steps", self.steps, least=0, most=MOST_STEPS)
         check_ascending("planning.budgets", self.budgets, least=1, most=MOST, empty=False)

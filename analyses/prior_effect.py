@@ -9,9 +9,9 @@ import numpy as np
 
 from analyses.harness import banks
 from analyses.harness.agents import Agents, Inputs
-from analyses.harness.settings import at_least_one, check_ascending, check_rules
+from analyses.harness.settings import check_ascending, check_rules
 from analyses.tables import Column
-from muzero_probe.config import MOST
+from muzero_probe.config import MOST, at_least
 from muzero_probe.probes.prior_effect import prior_effect
 from muzero_probe.randomness import row_keys
 
@@ -44,7 +44,7 @@ class Settings:
     """Rules of the search that are measured; the agent's own, with which claims and figures are made, always is."""
 
     def __post_init__(self) -> None:
-        at_least_one(self, "prior_effect", "states", "horizon")
+        at_least(self, "prior_effect", 1, "states", "horizon")
         if self.step is not None and self.step < 0:
             raise ValueError(f"prior_effect.step is {self.step}, it must be 0 or more")
         check_ascending("prior_effect.budgets", self.budgets, least=1, most=MOST, empty=False)

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from analyses.harness.agents import Agents, Inputs
-from analyses.harness.settings import at_least_one
 from analyses.tables import Column
+from muzero_probe.config import at_least
 from muzero_probe.probes.episodes import play
 from muzero_probe.probes.planning import play_prior
 
@@ -29,7 +29,7 @@ class Settings:
     """Episodes per seed and policy."""
 
     def __post_init__(self) -> None:
-        at_least_one(self, "returns", "episodes")
+        at_least(self, "returns", 1, "episodes")
 
 
 def measure(agents: Agents, settings: Settings, inputs: Inputs) -> list[dict[str, Any]]:

@@ -10,8 +10,9 @@ import numpy as np
 
 from analyses.harness import banks
 from analyses.harness.agents import Agents, Inputs
-from analyses.harness.settings import at_least_one, check_seeds
+from analyses.harness.settings import check_seeds
 from analyses.tables import Column
+from muzero_probe.config import at_least
 from muzero_probe.probes.search_tree import SearchTrees, most_divided, real_values, search_trees
 
 FIGURE = 14
@@ -50,7 +51,7 @@ class Settings:
     """Steps of greedy search whose rewards make a true value."""
 
     def __post_init__(self) -> None:
-        at_least_one(self, "search_tree", "states", "candidates", "horizon")
+        at_least(self, "search_tree", 1, "states", "candidates", "horizon")
         check_seeds("search_tree", self.seeds)
         if self.step is not None and self.step < 0:
             raise ValueError(f"search_tree.step is {self.step}, it must be 0 or more")

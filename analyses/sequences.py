@@ -8,9 +8,9 @@ from typing import Any
 
 from analyses.harness import banks
 from analyses.harness.agents import Agents, Inputs
-from analyses.harness.settings import at_least_one, check_ascending
+from analyses.harness.settings import check_ascending
 from analyses.tables import Column
-from muzero_probe.config import MOST_STEPS
+from muzero_probe.config import MOST_STEPS, at_least
 from muzero_probe.probes.sequences import by_rank, enumerate_sequences
 from muzero_probe.randomness import stream
 
@@ -37,9 +37,9 @@ class Settings:
     """Checkpoints; by default all."""
 
     def __post_init__(self) -> None:
-        at_least_one(self, "sequences", "states")
+        at_least(self, "sequences", 1, "states")
         if self.length is not None:
-            at_least_one(self, "sequences", "length")
+            at_least(self, "sequences", 1, "length")
         check_ascending("sequences.steps", self.steps, least=0, most=MOST_STEPS)
 
 

@@ -145,7 +145,7 @@ def _draw(given: Arguments) -> int:
 def main(words: Sequence[str] | None = None) -> int:
     """Runs the command and returns its exit code: 1 for trouble with files, 2 for an impossible command."""
     given = sys.argv[1:] if words is None else list(words)
-    return arguments.run(PROGRAM, lambda: arguments.parse(Arguments, arguments.checked(given), program=PROGRAM), _draw)
+    return arguments.run(PROGRAM, given, lambda words: arguments.parse(Arguments, words, program=PROGRAM), _draw)
 
 
 if __name__ == "__main__":

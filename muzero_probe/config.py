@@ -41,7 +41,7 @@ class SearchConfig:
         _check_types(self, "search")
         if self.rule not in get_args(Rule):
             raise ValueError(f"search.rule is {self.rule!r}, there are {', '.join(get_args(Rule))}")
-        _at_least(self, "search", 1, "simulations")
+        at_least(self, "search", 1, "simulations")
         if not 0 < self.discount <= 1:
             raise ValueError(f"search.discount is {self.discount}, it must lie in (0, 1]")
         if not 0 <= self.c1 <= 1e6:
@@ -73,7 +73,7 @@ class NetsConfig:
 
     def __post_init__(self) -> None:
         _check_types(self, "nets")
-        _at_least(self, "nets", 1, "latent", "hidden")
+        at_least(self, "nets", 1, "latent", "hidden")
         _check_supports(self)
 
 
@@ -86,7 +86,7 @@ class ImageNetsConfig(NetsConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _at_least(self, "nets", 1, "filters")
+        at_least(self, "nets", 1, "filters")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,8 +110,8 @@ class ResidualNetsConfig:
 
     def __post_init__(self) -> None:
         _check_types(self, "nets")
-        _at_least(self, "nets", 2, "channels")
-        _at_least(self, "nets", 1, "head_planes", "head_hidden")
+        at_least(self, "nets", 2, "channels")
+        at_least(self, "nets", 1, "head_planes", "head_hidden")
         _check_supports(self)
 
 
@@ -164,8 +164,8 @@ class TrainingConfig:
 
     def __post_init__(self) -> None:
         _check_types(self, "training")
-        _at_least(self, "training", 1, "batch_size", "unroll_steps", "n_step", "environments")
-        _at_least(self, "training", 1, "steps", "warmup_slots", "replay_slots", most=MOST_STEPS)
+        at_least(self, "training", 1, "batch_size", "unroll_steps", "n_step", "environments")
+        at_least(self, "training", 1, "steps", "warmup_slots", "replay_slots", most=MOST_STEPS)
         if self.batch_size < 2:
             raise ValueError(f"training.batch_size is {self.batch_size}, at least 2 is needed")
         if not all(0 <= step <= self.steps for step in self.checkpoints):
@@ -286,9 +286,22 @@ def _check_supports(config: NetsConfig | ResidualNetsConfig) -> None:
             raise ValueError(f"nets.{kind}_low and {kind}_high are {low} and {high}, more than {MOST:,} apart")
 
 
-def _at_least(config: object, section: str, least: int, *names: str, most: int = MOST) -> None:
+def at_least(config: object, section: str, least: int, *names: str, most: int = MOST) -> None:
+    """Refuses values below `least` or above `most`.
+
+    Args:
+        config: has the values.
+        section: that messages name them with; empty for none.
+        least: the smallest value.
+        names: of the values.
+        most: the largest.
+
+    Raises:
+        ValueError: in one line.
+    """
     for name in names:
-        if getattr(config, name) < least:
-            raise ValueError(f"{section}.{name} is {getattr(config, name)}, at least {least} is needed")
-        if getattr(config, name) > most:
-            raise ValueError(f"{section}.{name} is {getattr(config, name)}, at most {most:,} are possible")
+        value, shown = getattr(config, name), f"{section}.{name}" if section else name
+        if value < least:
+            raise ValueError(f"{shown} is {value}, at least {least} is needed")
+        if value > most:
+            raise ValueError(f"{shown} is {value}, at most {most:,} are possible")

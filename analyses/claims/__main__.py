@@ -116,7 +116,8 @@ def main(words: Sequence[str] | None = None) -> int:
     given = sys.argv[1:] if words is None else list(words)
     return arguments.run(
         PROGRAM,
-        lambda: arguments.parse(Arguments, arguments.checked(given), program=PROGRAM),
+        given,
+        lambda words: arguments.parse(Arguments, words, program=PROGRAM),
         _judge,
         troubles=(TableError,),
     )

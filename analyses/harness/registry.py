@@ -19,7 +19,7 @@ from typing import Any
 
 from analyses.harness.settings import Bank
 from muzero_probe import files
-from muzero_probe.config import MOST
+from muzero_probe.config import at_least
 
 FOLDER = Path(__file__).parents[1]
 
@@ -41,10 +41,7 @@ class Shared:
     bank: Bank = field(default_factory=Bank)
 
     def __post_init__(self) -> None:
-        if self.shard < 1:
-            raise ValueError(f"shard is {self.shard}, at least 1 is needed")
-        if self.shard > MOST:
-            raise ValueError(f"shard is {self.shard}, at most {MOST:,} are possible")
+        at_least(self, "", 1, "shard")
 
 
 @cache

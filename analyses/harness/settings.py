@@ -8,7 +8,7 @@ stays small against the effects. An agent's file holds what differs.
 from dataclasses import dataclass
 from typing import get_args
 
-from muzero_probe.config import MOST, Rule
+from muzero_probe.config import MOST, Rule, at_least
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,20 +21,7 @@ class Bank:
     """States per seed; early agents have short episodes and visit fewer."""
 
     def __post_init__(self) -> None:
-        at_least_one(self, "bank", "episodes", "states")
-
-
-def at_least_one(settings: object, section: str, *names: str) -> None:
-    """Refuses values below 1 or above `MOST`.
-
-    Raises:
-        ValueError: in one line.
-    """
-    for name in names:
-        if getattr(settings, name) < 1:
-            raise ValueError(f"{section}.{name} is {getattr(settings, name)}, at least 1 is needed")
-        if getattr(settings, name) > MOST:
-            raise ValueError(f"{section}.{name} is {getattr(settings, name)}, at most {MOST:,} are possible")
+        at_least(self, "bank", 1, "episodes", "states")
 
 
 def check_samples(section: str, samples: int) -> None:

@@ -7,7 +7,6 @@ import dataclasses
 import importlib
 import importlib.util
 import os
-import re
 import sys
 from collections.abc import Mapping
 from functools import cache
@@ -54,7 +53,7 @@ def load(reference: str) -> Agent:
         what = f"found {found}; an agent trained elsewhere is FILE:FUNCTION"
         raise ValueError(f"{reference}: AGENT must be an Agent of muzero_probe.agents, {what}")
     name = name_of(reference)
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", name):
+    if not files.NAME.fullmatch(name):
         raise ValueError(f"{reference}: {name!r} cannot be the name of an agent, which is that of its file")
     profiles = agent.profiles.values() if isinstance(agent.profiles, Mapping) else ()
     if not profiles or not all(isinstance(profile, Profile) for profile in profiles):

@@ -19,7 +19,7 @@ T = TypeVar("T")
 MOST_DIGITS = 18  # of a whole number; no setting is larger, and more do not fit into 64 bits
 
 
-def checked(words: Sequence[str]) -> list[str]:
+def _checked(words: Sequence[str]) -> list[str]:
     """Returns the words of a command line, as they are.
 
     Raises:
@@ -102,7 +102,8 @@ def option(words: Sequence[str], name: str) -> str | None:
 
 def run(
     program: str,
-    parse: Callable[[], T],
+    words: Sequence[str],
+    parse: Callable[[Sequence[str]], T],
     work: Callable[[T], int],
     *,
     troubles: tuple[type[Exception], ...] = (),
@@ -112,14 +113,15 @@ def run(
 
     Args:
         program: its name.
-        parse: what was asked for; a ValueError is an impossible command, code 2.
+        words: that it is given.
+        parse: what they ask for; a ValueError is an impossible command, code 2.
         work: what is done; returns its code.
         troubles: what may go wrong with files, code 1, beside OSError, ImportError and MemoryError.
         interrupted: what to say of an interruption, code 130.
     """
     try:
         try:
-            asked = parse()
+            asked = parse(_checked(words))
         except ValueError as error:
             return trouble(program, error, 2)
         code = work(asked)

@@ -119,7 +119,7 @@ def main(words: Sequence[str] | None = None) -> int:
     given = sys.argv[1:] if words is None else list(words)
     goes_on = "; the same command goes on from the last resume state" if given[:1] == ["train"] else ""
     return arguments.run(
-        PROGRAM, lambda: _asked(arguments.checked(given)), lambda work: work(), troubles=(CheckpointError, ValueError),
+        PROGRAM, given, _asked, lambda work: work(), troubles=(CheckpointError, ValueError),
         interrupted=f"interrupted{goes_on}",
     )  # fmt: skip
 

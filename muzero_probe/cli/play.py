@@ -92,11 +92,10 @@ def player(command: Play) -> Player:
         CheckpointError: if there are no checkpoints, or this one is damaged.
         FileNotFoundError: if there is no folder to write to.
     """
-    if command.out is not None and not command.out.parent.is_dir():
-        files.check_place(command.out)  # says where a file is in the way
-        raise FileNotFoundError(f"{command.out}: there is no folder {command.out.parent}")
     if command.out is not None:
         files.check_place(command.out)  # before hours of play
+        if not command.out.parent.is_dir():
+            raise FileNotFoundError(f"{command.out}: there is no folder {command.out.parent}")
     agent = load(command.agent)
     path = _chosen(command, agent)
     checkpoint = load_checkpoint(path)

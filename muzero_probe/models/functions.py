@@ -59,7 +59,7 @@ class FunctionModel(Model):
         return Prediction(latents, _array(rewards), _array(values), _array(prior_logits))
 
     def rollout(self, states: States, plans: np.ndarray) -> np.ndarray:
-        """See `Model`."""
+        """See `Model`; actions are looked at once, values and priors are not asked after."""
         door.actions("plans", plans, (_rows(states), "T"), self.num_actions)
         rewards = np.zeros(plans.shape, np.float32)
         for t in range(plans.shape[1]):
