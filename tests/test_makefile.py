@@ -1,5 +1,6 @@
 """Does make say what is wrong with what it is given, before it makes anything?"""
 
+import os
 import shlex
 import shutil
 import subprocess
@@ -15,7 +16,9 @@ pytestmark = pytest.mark.skipif(shutil.which("make") is None, reason="make is no
 def make(words: str, folder: Path) -> subprocess.CompletedProcess[str]:
     """Only says what it would do, in a folder without anything to do it with."""
     command = ["make", "--dry-run", "--file", str(MAKEFILE), *shlex.split(words)]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    # a make under `make test` would take that one's flags, and name the folders that it enters and leaves
+    environment = {name: value for name, value in os.environ.items() if "MAKE" not in name and name != "MFLAGS"}
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
 
 
 @pytest.mark.parametrize(
