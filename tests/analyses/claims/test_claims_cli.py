@@ -93,9 +93,10 @@ def test_missing_tables_are_left_out_by_name(tmp_path: Path, capsys: pytest.Capt
         f"python -m analyses.claims: left out: mine has no table {name}"
         for name in ("cross_checkpoint", "prior_effect")
     ] + [str(folder / "claims.csv")]
-    written = files.read(folder / "claims.csv").set_index(["claim", "role"]).sort_index()
-    assert written.loc[("6", "primary"), "verdict"] == "not measured"
-    assert written.loc[("6", "primary"), "reason"] == "there is no table cross_checkpoint"
+    written = files.read(folder / "claims.csv")
+    written = written[(written["claim"] == "6") & (written["role"] == "primary")]
+    assert set(written["verdict"]) == {"not measured"}
+    assert set(written["reason"]) == {"there is no table cross_checkpoint"}
 
 
 def test_another_agents_rows_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]):

@@ -21,8 +21,10 @@ def committed() -> Any:
 
 @pytest.mark.parametrize(("profile", "agents"), [("study", STUDY), ("foreign", [])])
 def test_they_are_of_these_tables(profile: str, agents: list[str], tmp_path: Path) -> None:
-    """What the command writes today is what is committed, but for the commit that made it, and for the last of six digits:
-    versions of numpy and pandas add in other orders, which now and then rounds another way."""
+    """What the command writes today is what is committed, but for the commit that made it.
+
+    The last of six digits may differ by one: versions of numpy and pandas add in other orders.
+    """
     committed = {name: tables.read(TABLES / profile / f"{name}.csv") for name in ("claims", "contrasts")}
     link = tmp_path / "tables"
     link.mkdir()
