@@ -17,6 +17,10 @@ Rule = Literal["muzero", "efficientzero"]
 MOST = 100_000  # of whatever an array has an axis of: rows, units, simulations
 MOST_STEPS = 10**9
 
+# (section, field) of what came after populations were published: left out of `to_dict` while it has its default, so
+# that their files stay readable and their hashes stay. Such a default never changes again: absent means that value.
+LATER: tuple[tuple[str, str], ...] = ()
+
 
 @dataclass(frozen=True, kw_only=True)
 class SearchConfig:
@@ -235,15 +239,21 @@ class Config:
     training: TrainingConfig = field(default_factory=TrainingConfig)
 
     def to_dict(self) -> dict[str, Any]:
-        """Returns nested plain dicts for a checkpoint's header."""
-        return dataclasses.asdict(self)
+        """Returns nested plain dicts for a checkpoint's header, without fields of `LATER` that have their default."""
+        values = dataclasses.asdict(self)
+        for section in ("nets", "search", "training"):
+            part = getattr(self, section)
+            for name, default in _later(section, type(part)).items():
+                if getattr(part, name) == default:
+                    del values[section][name]
+        return values
 
     @staticmethod
     def from_dict(values: Mapping[str, Any], *, nets: type = NetsConfig) -> "Config":
         """Returns the config that `to_dict` wrote, with nets of the given kind.
 
         Raises:
-            ValueError: if a name is unknown or missing, or a value impossible.
+            ValueError: if a name is unknown, or missing and not of `LATER`, or a value impossible.
         """
         names = {f.name for f in dataclasses.fields(Config)}
         if values.keys() != names:
@@ -251,12 +261,25 @@ class Config:
         sections: dict[str, Any] = {"nets": nets, "search": SearchConfig, "training": TrainingConfig}
         built: dict[str, Any] = {}
         for name, kind in sections.items():
-            given = dict(values[name])
+            given = _later(name, kind) | dict(values[name])
             known = {f.name for f in dataclasses.fields(kind)}
             if given.keys() != known:
                 raise ValueError(f"config section {name}: {sorted(given.keys() ^ known)} unknown or missing")
             built[name] = kind(**{k: tuple(v) if isinstance(v, list) else v for k, v in given.items()})
         return Config(agent=values["agent"], environment=dict(values["environment"]), **built)
+
+
+def _later(section: str, kind: type) -> dict[str, Any]:
+    """Returns the defaults of a section's fields of `LATER`, by name; nets of some kinds have none of them."""
+    found = {}
+    for field_ in dataclasses.fields(kind):
+        if (section, field_.name) not in LATER:
+            continue
+        if field_.default is not dataclasses.MISSING:
+            found[field_.name] = field_.default
+        elif field_.default_factory is not dataclasses.MISSING:
+            found[field_.name] = field_.default_factory()
+    return found
 
 
 def _check_types(config: Any, section: str) -> None:

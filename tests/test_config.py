@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from muzero_probe import config as config_module
+from muzero_probe.checkpoints import config_hash
 from muzero_probe.config import (
     Config,
     ImageNetsConfig,
@@ -155,3 +157,70 @@ def test_from_dict_refuses_impossible_values():
     written["search"]["simulations"] = 0
     with pytest.raises(ValueError, match=r"search\.simulations is 0"):
         Config.from_dict(written)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class DeeperNets(NetsConfig):
+    """Nets that got fields after populations of `NetsConfig` were published."""
+
+    layers: int = 1
+    skips: tuple[int, ...] = dataclasses.field(default_factory=lambda: (2, 3))
+
+
+LATER = (("nets", "layers"), ("nets", "skips"))
+
+
+def test_a_later_field_leaves_old_files_and_hashes_as_they_are(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(config_module, "LATER", LATER)
+    old = json.loads(json.dumps(Config(nets=NetsConfig(latent=8)).to_dict()))
+    now = Config(nets=DeeperNets(latent=8))
+    assert Config.from_dict(old, nets=DeeperNets) == now
+    assert now.to_dict() == Config(nets=NetsConfig(latent=8)).to_dict()
+    assert config_hash(now.to_dict()) == config_hash(old)
+    assert config_hash(dataclasses.asdict(now)) != config_hash(old)
+
+
+@pytest.mark.parametrize("changed", [{"layers": 2}, {"skips": ()}])
+def test_a_later_field_of_another_value_is_written_and_read(changed: dict, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(config_module, "LATER", LATER)
+    config = Config(nets=DeeperNets(**changed))
+    written = json.loads(json.dumps(config.to_dict()))
+    assert written["nets"].keys() - dataclasses.asdict(NetsConfig()).keys() == changed.keys()
+    assert Config.from_dict(written, nets=DeeperNets) == config
+    assert config_hash(written) != config_hash(Config(nets=DeeperNets()).to_dict())
+
+
+def test_a_later_field_that_has_its_default_is_read_where_it_is_written(monkeypatch: pytest.MonkeyPatch):
+    written = Config(nets=DeeperNets()).to_dict()
+    assert written["nets"]["layers"] == 1
+    monkeypatch.setattr(config_module, "LATER", LATER)
+    assert Config.from_dict(written, nets=DeeperNets) == Config(nets=DeeperNets())
+
+
+def test_a_later_field_is_one_of_its_section_alone(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(config_module, "LATER", (("search", "value_weight"), ("training", "latent"), *LATER))
+    assert Config().to_dict() == dataclasses.asdict(Config())
+    written = Config().to_dict()
+    del written["training"]["value_weight"]
+    with pytest.raises(ValueError, match=r"training.*value_weight"):
+        Config.from_dict(written)
+
+
+def test_later_fields_of_search_and_training(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(config_module, "LATER", (("search", "c1"), ("training", "loss_terms")))
+    written = Config().to_dict()
+    assert "c1" not in written["search"] and "loss_terms" not in written["training"]
+    assert Config.from_dict(written) == Config()
+
+
+def test_a_later_field_without_a_default_is_always_written(monkeypatch: pytest.MonkeyPatch):
+    @dataclasses.dataclass(frozen=True, kw_only=True)
+    class Own(NetsConfig):
+        layers: int
+
+    monkeypatch.setattr(config_module, "LATER", LATER)
+    written = Config(nets=Own(layers=1)).to_dict()
+    assert written["nets"]["layers"] == 1
+    del written["nets"]["layers"]
+    with pytest.raises(ValueError, match=r"nets.*layers"):
+        Config.from_dict(written, nets=Own)
