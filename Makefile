@@ -1,6 +1,7 @@
 # The study on one screen. Every target sets itself up: Python 3.11+ with venv is all that it needs.
 #   make figures                        train, analyse and draw (PROFILE=quick AGENT=cartpole)
-#   make figures PROFILE=paper          the full population: hours
+#   make figures PROFILE=paper          the full population: hours; what ships is not trained again
+#   make train-seeds                    train alone; what ships is complete (TRAIN='--root elsewhere': anew)
 #   make study                          draw the committed tables of all agents side by side
 #   make report                         one page of everything, from the same tables: docs/report.html
 PYTHON  ?= python3
@@ -9,10 +10,11 @@ AGENT   ?= cartpole
 SEEDS   ?=
 DEVICE  ?= cpu
 TRAIN   ?=
+STEPS   ?=
 BIN     := .venv/bin
 
 # what a command may say; make itself would pass over a misspelt name without a word
-settings := PROFILE AGENT SEEDS DEVICE TRAIN
+settings := PROFILE AGENT SEEDS DEVICE TRAIN STEPS
 unknown  := $(filter-out $(settings) PYTHON BIN,$(foreach name,$(.VARIABLES),$(if $(filter command,$(origin $(name))),$(name))))
 ifneq ($(unknown),)
 $(error $(unknown) is unknown, there are $(settings) and PYTHON)
@@ -28,8 +30,8 @@ seeds   := $(if $(SEEDS),--seeds $(SEEDS))
 fit     := $(shell test "$$(cat .venv/run 2>/dev/null)" = "$$(pwd -P)" && $(BIN)/python -c "" 2>/dev/null && echo yes)
 agents  := --agent paper/cartpole --agent desk/lunar_lander --agent desk/minatar --agent desk/breakout
 
-.PHONY: figures study report fixed words train-seeds analyses redraw test test-lowest test-install check format bench tiny lock \
-    clean python
+.PHONY: figures study report fixed words train-seeds analyses redraw ship test test-lowest test-install check format bench \
+    tiny lock clean python
 
 figures: redraw
 
@@ -60,6 +62,12 @@ analyses: train-seeds
 
 train-seeds: words .venv/run $(if $(filter minatar,$(AGENT)),.venv/dev)
 	$(BIN)/muzero-probe train $(AGENT) --profile $(PROFILE) $(seeds) --device $(DEVICE) $(TRAIN)
+
+# for a release: a trained population comes into git, with a list of its files (STEPS: some of its checkpoints)
+ship: words .venv/run
+	$(BIN)/python -m muzero_probe.cli.ship $(AGENT) --profile $(PROFILE) $(if $(STEPS),--steps $(STEPS))
+	cd checkpoints/$(PROFILE)/$(AGENT) && { echo SHA256SUMS; cut -c 67- SHA256SUMS; } | \
+	    git add --force --pathspec-from-file=-
 
 test: .venv/dev
 	$(BIN)/python -m pytest -q --numprocesses auto --dist loadfile --no-loadscope-reorder

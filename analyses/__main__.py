@@ -102,6 +102,10 @@ def _measure(asked: tuple[Any, tuple[int, ...] | None]) -> int:
         population = probed.find(given.agent, seeds)
     else:
         population = checkpoints.find(shared(given.root), given.profile, agents.load(given.agent), seeds)
+        left = [step for step in population.config.training.checkpoints if step not in population.steps]
+        if left:
+            what = f"steps {', '.join(f'{step:,}' for step in left)}, which do not ship with the repository"
+            arguments.trouble(PROGRAM, f"left out: {what}: {population.name} is measured without them", 0)
     names = []
     for name in given.names or questions():
         if reason := study.why_not(name, population):

@@ -38,6 +38,7 @@ LAYERS = {
     "envs": 1,
     "search.rules": 1,
     "nets": 2,
+    "shipped": 2,
     "search.tree": 2,
     "agents": 3,
     "search.compiled": 3,

@@ -24,11 +24,11 @@ def make(words: str, folder: Path) -> subprocess.CompletedProcess[str]:
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        ("figures PROFIL=paper", "PROFIL is unknown, there are PROFILE AGENT SEEDS DEVICE TRAIN and PYTHON."),
+        ("figures PROFIL=paper", "PROFIL is unknown, there are PROFILE AGENT SEEDS DEVICE TRAIN STEPS and PYTHON."),
         ("test profile=paper", "profile is unknown, there are PROFILE AGENT"),
         (
             "study PROFILE=nope",
-            "show the committed tables of all agents: PROFILE AGENT SEEDS DEVICE TRAIN are not theirs.",
+            "show the committed tables of all agents: PROFILE AGENT SEEDS DEVICE TRAIN STEPS are not theirs.",
         ),
         ("study AGENT=minatar", "are not theirs."),
         ("study SEEDS=0:3", "are not theirs."),

@@ -12,7 +12,7 @@ import torch
 
 from analyses.harness.agents import Agents
 from analyses.harness.population import TRAINED, Population, PopulationError
-from muzero_probe import checkpoints, engine
+from muzero_probe import checkpoints, engine, shipped
 from muzero_probe.agents import Agent
 from muzero_probe.cli.seeds import show_seeds
 from muzero_probe.config import Config
@@ -117,6 +117,8 @@ class Checkpoints(Population):
 def find(root: Path, profile: str, agent: Agent, seeds: tuple[int, ...] | None) -> Checkpoints:
     """Finds a population on disk.
 
+    Steps that a seed of it neither ships with nor has are left out for all.
+
     Args:
         root: the checkpoints' root folder.
         profile: of the run.
@@ -124,18 +126,26 @@ def find(root: Path, profile: str, agent: Agent, seeds: tuple[int, ...] | None) 
         seeds: to analyse; None for all that exist.
 
     Raises:
-        PopulationError: if nothing is there, a seed lacks a step of the config, or configs differ between files.
+        PopulationError: if nothing is there, a seed lacks a step that it should have, or configs differ between files.
         CheckpointError: if a file is damaged.
     """
     found = checkpoints.list_checkpoints(root, profile, agent.name)
+    ships = shipped.read(root, profile, agent.name)
     where = f"{root}/{profile}/{agent.name}"
     advice = f"make them with: muzero-probe train {agent.reference} --profile {profile} --root {root}"
     named = f" --seeds {show_seeds(seeds)}" if seeds else ""
     if not found:
-        raise PopulationError(f"{where}: no checkpoints; {advice}{named}")
-    present = {(seed, step) for seed, step, _ in found}
-    chosen = seeds or tuple(sorted({seed for seed, _ in present}))
-    headers = {(seed, step): checkpoints.verify(path) for seed, step, path in found if seed in chosen}
+        gone = ships.mend(*(path for (seed, _), path in ships.checkpoints.items() if seeds is None or seed in seeds))
+        raise PopulationError(f"{where}: no checkpoints{gone or f'; {advice}{named}'}")
+    present = {(seed, step): path for seed, step, path in found}
+    chosen = seeds or tuple(sorted({*(seed for seed, _ in present), *ships.seeds}))
+    headers = {}
+    for (seed, step), path in present.items():
+        if seed in chosen:
+            try:
+                headers[seed, step] = checkpoints.verify(path)
+            except checkpoints.CheckpointError as error:
+                raise checkpoints.CheckpointError(f"{error}{ships.mend(path)}") from error
     if not headers:
         raise PopulationError(f"{where}: no checkpoints of seeds {show_seeds(chosen)}; {advice}{named}")
     hashes = {header.config_hash for header in headers.values()}
@@ -149,12 +159,17 @@ def find(root: Path, profile: str, agent: Agent, seeds: tuple[int, ...] | None) 
         config = agent.read(first.config, profile)
     except (ValueError, TypeError, KeyError) as error:
         raise PopulationError(f"{where}: written by another version of the code ({error})") from error
-    steps = config.training.checkpoints
+    every = config.training.checkpoints
+    steps = tuple(
+        step for step in every if all((seed, step) in present or step in ships.wanted(seed, every) for seed in chosen)
+    )
     missing = [(seed, step) for seed in chosen for step in steps if (seed, step) not in present]
     if missing:
+        gone = ships.mend(*(checkpoints.checkpoint_path(root, profile, agent.name, *each) for each in missing))
         raise PopulationError(
             f"{where}: {len(missing)} of {len(chosen) * len(steps)} checkpoints are missing, "
-            f"first seed {missing[0][0]} step {missing[0][1]}; {advice} --seeds {show_seeds({s for s, _ in missing})}"
+            f"first seed {missing[0][0]} step {missing[0][1]}"
+            f"{gone or f'; {advice} --seeds {show_seeds({s for s, _ in missing})}'}"
         )
     return Checkpoints(
         name=agent.name, title=agent.title, profile=profile, seeds=chosen, steps=steps, repeats=TRAINED, root=root,

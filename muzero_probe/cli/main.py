@@ -16,7 +16,7 @@ import tyro
 from rich.console import Console
 from rich.table import Table
 
-from muzero_probe import compiled, threads
+from muzero_probe import compiled, shipped, threads
 from muzero_probe.agents import Agent, load, names
 from muzero_probe.checkpoints import ROOT, CheckpointError, resume_folder
 from muzero_probe.cli import arguments, play
@@ -85,7 +85,7 @@ class Train:
 class Status:
     """Shows which checkpoints are there, which are missing, and whether they are sound.
 
-    Every file is verified; with a damaged one the exit code is 1.
+    Every file is verified; with a damaged one, or one that ships with the repository and is gone, the exit code is 1.
     """
 
     root: Path = ROOT
@@ -207,6 +207,9 @@ def _train(command: Train, run: Run) -> int:
     with progress.shown(title, steps=steps, seeds=S) as report:
         took = train(run, resume_minutes=command.resume_minutes, metrics_every=command.metrics_every, report=report)
     what = f"{title}: seeds {show_seeds(run.seeds)}"
+    if took is None and shipped.read(run.root, run.profile, run.config.agent).whole(run.seeds):
+        print(f"{what} ship with the repository: nothing is trained; --root with another folder trains them anew")
+        return 0
     if took is None:
         print(f"{what} are complete: all checkpoints of {len(run.config.training.checkpoints)} steps in {run.folder}")
         return 0
@@ -248,8 +251,8 @@ def _status(command: Status) -> int:
         table.add_section()
         name = (profile, agent, "\n".join(map(arguments.shown, found.hashes)) or "-")
         for step in found.steps:
-            missing = found.missing(step)
-            count = f"{len(found.seeds) - len(missing)} of {len(found.seeds)}"
+            missing, wanted = found.missing(step), found.wanted(step)
+            count = f"{len(wanted) - len(missing)} of {len(wanted)}"
             table.add_row(*name, f"{step:,}", count, show_seeds(missing) or "-")
             name = ("", "", "")
         if not found.steps:
@@ -257,6 +260,11 @@ def _status(command: Status) -> int:
         if len(found.hashes) > 1:
             mixed = "; ".join(f"{key}: seeds {show_seeds(of)}" for key, of in found.hashes.items())
             notes.append(f"{profile}/{agent} mixes {len(found.hashes)} configs: {mixed}")
+        if ship := sorted({*found.ships.seeds} & {*found.seeds}):
+            notes.append(f"{profile}/{agent}: seeds {show_seeds(ship)} ship with the repository")
+        if found.other:
+            more = f", and {len(found.other) - 1} more" if len(found.other) > 1 else ""
+            notes.append(f"{found.other[0]}{more}: other than what ships{found.ships.mend(*found.other)}")
         for state in found.states:
             where = f"{profile}/{agent}: seeds {show_seeds(state.seeds)}"
             notes.append(f"{where} are unfinished, at step {state.step} (config {state.config_hash})")

@@ -1,11 +1,11 @@
 """What is there of an agent's population, what is missing, and is it sound? Every file is verified."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
 
-from muzero_probe import files
+from muzero_probe import files, shipped
 from muzero_probe.agents import load, names
 from muzero_probe.checkpoints import (
     CheckpointError,
@@ -14,6 +14,7 @@ from muzero_probe.checkpoints import (
     load_latest_resume,
     resume_folder,
 )
+from muzero_probe.shipped import Shipped
 
 
 class Unfinished(NamedTuple):
@@ -35,11 +36,18 @@ class Inventory:
     present: dict[int, list[int]] = field(default_factory=dict)  # step -> seeds with a sound checkpoint
     hashes: dict[str, list[int]] = field(default_factory=dict)  # config hash -> seeds; more than one is a mixture
     states: list[Unfinished] = field(default_factory=list)
-    damaged: list[str] = field(default_factory=list)  # one line each, with the path
+    damaged: list[str] = field(default_factory=list)  # one line each, with the path; what ships and is gone, too
+    ships: Shipped = shipped.NOTHING
+    other: list[Path] = field(default_factory=list)  # files that ship, but are others now, and sound as far as one sees
+
+    def wanted(self, step: int) -> list[int]:
+        """Returns the seeds of which a checkpoint of a step is there or should be."""
+        there = self.present.get(step, ())
+        return [seed for seed in self.seeds if seed in there or step in self.ships.wanted(seed, self.steps)]
 
     def missing(self, step: int) -> list[int]:
-        """Returns the seeds without a sound checkpoint of a step."""
-        return [seed for seed in self.seeds if seed not in self.present.get(step, ())]
+        """Returns the seeds without a sound checkpoint of a step that should have one."""
+        return [seed for seed in self.wanted(step) if seed not in self.present.get(step, ())]
 
     @property
     def complete(self) -> bool:
@@ -63,6 +71,12 @@ def survey(root: str | Path, profile: str, agent: str, *, seeds: Sequence[int] |
     hashes: dict[str, list[int]] = {}
     steps: set[int] = set()
     damaged: list[str] = []
+    ships = shipped.NOTHING
+    unsound: list[Path] = []
+    try:
+        ships = shipped.read(root, profile, agent)
+    except CheckpointError as error:
+        damaged.append(str(error))
     try:
         there = list_checkpoints(root, profile, agent)
     except CheckpointError as error:
@@ -75,7 +89,8 @@ def survey(root: str | Path, profile: str, agent: str, *, seeds: Sequence[int] |
             checkpoint = load_checkpoint(path)
             steps.update(checkpoint.config["training"]["checkpoints"])
         except CheckpointError as error:
-            damaged.append(str(error))
+            unsound.append(path)
+            damaged.append(f"{error}{ships.mend(path)}")
             continue
         except (KeyError, TypeError):
             damaged.append(f"{path}: its header has no training.checkpoints")
@@ -85,16 +100,21 @@ def survey(root: str | Path, profile: str, agent: str, *, seeds: Sequence[int] |
         if seed not in trained:
             trained.append(seed)
     states = _states(root, profile, agent, seeds, damaged)
+    changed = ships.changed(seeds)
     known = load(agent).profiles.get(profile) if agent in names() else None
     if not steps and known:
         steps.update(known.training.checkpoints)
     if seeds is None:
-        found = {seed for seed, _, _ in there} | {seed for state in states for seed in state.seeds}
+        found = {seed for seed, _, _ in there} | set(ships.seeds) | {seed for state in states for seed in state.seeds}
         seeds = sorted(found | set(range(known.seeds if known else 0)))
-    return Inventory(
-        profile=profile, agent=agent, seeds=list(seeds), steps=sorted(steps | present.keys()), present=present,
-        hashes=hashes, states=states, damaged=damaged,
+    if changed.absent:
+        damaged.append(ships.lost(changed.absent))
+    every = sorted(steps | present.keys() | {step for seed, step in ships.checkpoints if seed in seeds})
+    found = Inventory(
+        profile=profile, agent=agent, seeds=list(seeds), steps=every, present=present, hashes=hashes, states=states,
+        damaged=damaged, ships=ships, other=[path for path in changed.other if path not in unsound],
     )  # fmt: skip
+    return replace(found, steps=[step for step in every if found.wanted(step)])  # without what none ships and none has
 
 
 def populations(root: str | Path) -> list[tuple[str, str]]:

@@ -8,7 +8,8 @@ Beside the checkpoints and resume states (see `checkpoints`), under <root>/<prof
 However and whenever a run is stopped, the same call goes on from its newest resume state and ends with the
 bits of an uninterrupted run: a resume state is only taken where the trainer's state is complete, everything
 that was written later is either identical (checkpoints) or cut off (metrics), and the resume states go away
-last. So a run is complete when all its checkpoints are there and no resume state is.
+last. So a run is complete when all its checkpoints are there and no resume state is; of seeds that ship with the
+repository, those that ship (see `shipped`).
 """
 
 import json
@@ -26,7 +27,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from muzero_probe import files
+from muzero_probe import files, shipped
 from muzero_probe.agents import Agent
 from muzero_probe.checkpoints import (
     ROOT,
@@ -48,6 +49,7 @@ from muzero_probe.config import Config
 from muzero_probe.engine import check_device
 from muzero_probe.nets.loss import check_terms
 from muzero_probe.runs.journal import Journal, Mark, RecentReturns, finite
+from muzero_probe.shipped import Shipped
 from muzero_probe.training.trainer import Reached, Sick, Trainer
 
 SHOWN_DIFFERENCES = 6  # of settings, in one message
@@ -142,6 +144,10 @@ def train(
     """
     begun = time.monotonic()
     agent, profile, seeds = run.config.agent, run.profile, run.seeds
+    ships = shipped.read(run.root, profile, agent)
+    if ships.whole(seeds) and not run.resume_folder.exists():
+        _check_checkpoints(run, ships)
+        return None  # before anything is locked or written: a checkout may be read-only, and stays as it is
     env = run.agent.make(run.config.environment)
     nets = run.agent.build(run.config.nets, env)
     run.agent.check_support(nets.value_support, env, run.config.search.discount)
@@ -150,11 +156,14 @@ def train(
         state = load_latest_resume(run.resume_folder)
         if state:
             _check_resume(run, state[2])
-        present = _check_checkpoints(run)
-        wanted = [(seed, step) for step in run.config.training.checkpoints for seed in seeds]
+        present = _check_checkpoints(run, ships)
+        steps = run.config.training.checkpoints
+        wanted = [(seed, step) for step in steps for seed in seeds if step in ships.wanted(seed, steps)]
         missing = [(seed, step) for seed, step in wanted if (seed, step) not in present]
         if state is None and not missing:
             return None
+        if absent := ships.changed(seeds).absent:
+            logger.warning("%s", ships.lost(absent))
         if state is None:
             _say_what_is_there(seeds, missing)
         given_up = _given_up(state[1], seeds) if state else set()
@@ -271,7 +280,7 @@ def _check_resume(run: Run, header: Header) -> None:
         raise CheckpointError(f"a run interrupted at step {header.step} differs: device was {before}, is {now}: {do}")
 
 
-def _check_checkpoints(run: Run) -> set[tuple[int, int]]:
+def _check_checkpoints(run: Run, ships: Shipped) -> set[tuple[int, int]]:
     """Returns (seed, step) of all that the agent has; refuses a second config among them."""
     present, other, odd = set(), {}, None
     for seed, step, path in list_checkpoints(run.root, run.profile, run.config.agent):
@@ -279,8 +288,8 @@ def _check_checkpoints(run: Run) -> set[tuple[int, int]]:
         try:
             header = verify(path) if seed in run.seeds else read_header(path)
         except CheckpointError as error:
-            again = "put it back, or delete it and the same command trains the seed again"
-            raise CheckpointError(f"{error}: {again}") from error
+            again = ": put it back, or delete it and the same command trains the seed again"
+            raise CheckpointError(f"{error}{ships.mend(path) or again}") from error
         present.add((seed, step))
         if header.config_hash != config_hash(run.settings):
             other[seed] = odd = header
