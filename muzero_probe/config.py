@@ -19,7 +19,7 @@ MOST_STEPS = 10**9
 
 # (section, field) of what came after populations were published: left out of `to_dict` while it has its default, so
 # that their files stay readable and their hashes stay. Such a default never changes again: absent means that value.
-LATER: tuple[tuple[str, str], ...] = ()
+LATER: tuple[tuple[str, str], ...] = (("search", "noise_steps"), ("training", "revalue_fraction"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +40,8 @@ class SearchConfig:
     """Concentration of the noise at the root while collecting data."""
     dirichlet_fraction: float = 0.25  # MuZero, appendix B
     """Share of that noise in the root's prior."""
+    noise_steps: float = 1.0  # MuZero: new noise at every step
+    """Mean number of steps that an environment keeps its root noise while collecting data."""
 
     def __post_init__(self) -> None:
         _check_types(self, "search")
@@ -56,6 +58,8 @@ class SearchConfig:
             raise ValueError(f"search.dirichlet_alpha is {self.dirichlet_alpha}, it must lie in [0.001, 1e6]")
         if not 0 <= self.dirichlet_fraction <= 1:
             raise ValueError(f"search.dirichlet_fraction is {self.dirichlet_fraction}, it must lie in [0, 1]")
+        if not 1 <= self.noise_steps <= 1e6:
+            raise ValueError(f"search.noise_steps is {self.noise_steps}, it must lie in [1, 1e6]")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,6 +153,8 @@ class TrainingConfig:
     """Exponent of the importance weights at the last step, reached linearly."""
     reanalyse_fraction: float = 0.1
     """Share of training positions whose policy and value targets are searched anew."""
+    revalue_fraction: float = 0.0  # MuZero Reanalyse takes values of current nets everywhere
+    """Share of training positions whose value targets bootstrap from what the current nets predict."""
     learning_rate: float = 1e-3
     """Learning rate of Adam at step 0."""
     learning_rate_end: float = 1e-4
@@ -190,7 +196,8 @@ class TrainingConfig:
                 f"training.updates_per_environment_step is {self.updates_per_environment_step}, it must lie in "
                 "[1e-6, 1e6]"
             )
-        for name in ("priority_alpha", "priority_beta_start", "priority_beta_end", "reanalyse_fraction"):
+        shares = "priority_alpha", "priority_beta_start", "priority_beta_end", "reanalyse_fraction", "revalue_fraction"
+        for name in shares:
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"training.{name} is {getattr(self, name)}, it must lie in [0, 1]")
         # beyond these, float32 overflows sooner or later

@@ -95,6 +95,8 @@ def test_beta_rises_linearly():
         (TrainingConfig, {"priority_alpha": -0.1}, "training.priority_alpha"),
         (TrainingConfig, {"priority_beta_end": 1.1}, "training.priority_beta_end"),
         (TrainingConfig, {"reanalyse_fraction": 1.1}, "training.reanalyse_fraction"),
+        (TrainingConfig, {"revalue_fraction": -0.1}, r"training.revalue_fraction is -0.1, it must lie in \[0, 1\]"),
+        (SearchConfig, {"noise_steps": 0.5}, r"search.noise_steps is 0.5, it must lie in \[1, 1e6\]"),
         (TrainingConfig, {"learning_rate": 0.0}, "training.learning_rate is 0.0"),
         (TrainingConfig, {"gradient_norm": 0.0}, "training.gradient_norm"),
         (TrainingConfig, {"weight_decay": -1.0}, "training.weight_decay"),
@@ -167,7 +169,8 @@ class DeeperNets(NetsConfig):
     skips: tuple[int, ...] = dataclasses.field(default_factory=lambda: (2, 3))
 
 
-LATER = (("nets", "layers"), ("nets", "skips"))
+OWN = (("nets", "layers"), ("nets", "skips"))
+LATER = (*OWN, *config_module.LATER)
 
 
 def test_a_later_field_leaves_old_files_and_hashes_as_they_are(monkeypatch: pytest.MonkeyPatch):
@@ -198,7 +201,7 @@ def test_a_later_field_that_has_its_default_is_read_where_it_is_written(monkeypa
 
 
 def test_a_later_field_is_one_of_its_section_alone(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(config_module, "LATER", (("search", "value_weight"), ("training", "latent"), *LATER))
+    monkeypatch.setattr(config_module, "LATER", (("search", "value_weight"), ("training", "latent"), *OWN))
     assert Config().to_dict() == dataclasses.asdict(Config())
     written = Config().to_dict()
     del written["training"]["value_weight"]
@@ -207,7 +210,7 @@ def test_a_later_field_is_one_of_its_section_alone(monkeypatch: pytest.MonkeyPat
 
 
 def test_later_fields_of_search_and_training(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(config_module, "LATER", (("search", "c1"), ("training", "loss_terms")))
+    monkeypatch.setattr(config_module, "LATER", (("search", "c1"), ("training", "loss_terms"), *LATER))
     written = Config().to_dict()
     assert "c1" not in written["search"] and "loss_terms" not in written["training"]
     assert Config.from_dict(written) == Config()

@@ -7,8 +7,14 @@ stays as it was.
 
 Training, and the ground truth that the model is judged by, count every brick as 1 and end when a life is lost;
 the game's own score and end are those of `Breakout.evaluation`.
+
+Two options depart from EfficientZero's set-up (docs/protocol.md says which profiles have them). With `serve` the
+environment presses FIRE until there is a ball, at a start and after a lost life, as Baselines' `FireReset` does: an
+agent that never serves sees still screens for ever. With `field` a screen is the field alone, grey, and a pixel the
+brightest of those that it stands for: a ball of 2 x 4 pixels keeps its brightness.
 """
 
+import math
 import threading
 import zlib
 
@@ -23,10 +29,15 @@ FRAMES_PER_STEP = 4  # of the game
 SCREENS = 4  # of an observation
 NO_OPS = 30  # at most, at the start of a game
 ACTIONS = (Action.NOOP, Action.FIRE, Action.RIGHT, Action.LEFT)
+FIRE = ACTIONS.index(Action.FIRE)
 # steps; EfficientZero's 12,000 frames in training and in tests while training: an agent that does not serve would wait
 # for ever. Its last test allows 108,000
 TIME_LIMIT = 3_000
 MACHINE = 2**16  # bytes of an emulator's state, at most; it has about 15,000
+BALL = 101  # byte of the console's memory: the ball's line on the screen, 0 while there is no ball
+SERVICE = 16  # steps of FIRE in a row, at most; one or two do
+FIELD = slice(32, 195)  # lines of the screen between score and floor
+WIDTH = 160  # pixels of the screen
 CONSOLES = 128  # at most, in one environment and thread; half a MiB and an eighth of a second each
 
 
@@ -35,7 +46,8 @@ class GameState:
 
     Attributes:
         machine: the emulator's state, its random numbers included.
-        screens: the last four, oldest first, each [side, side, 3] uint8; states share them.
+        screens: the last four, oldest first, each [side, side, 3] uint8 ([side, side, 1] of the field); states share
+            them.
         lives: left.
         lost: whether the step that led here lost a life.
         over: whether the game is.
@@ -56,9 +68,11 @@ class GameState:
 class _Console:
     """An emulator, and the state that it is in."""
 
-    def __init__(self, side: int, rom: str) -> None:
+    def __init__(self, side: int, rom: str, *, serve: bool, field: bool) -> None:
         ALEInterface.setLoggerMode(LoggerMode.Error)
         self.side = side
+        self.serve = serve
+        self.field = field
         self.ale = ALEInterface()
         self.ale.setFloat("repeat_action_probability", 0.0)
         self.ale.setInt("random_seed", 0)  # without sticky actions nothing in Breakout draws from it
@@ -77,7 +91,29 @@ class _Console:
             self.ale.act(Action.NOOP)
         self.ale.getScreenRGB(self._frames[0])
         screen = self._shrunk(self._frames[0])
-        return self._keep((screen,) * SCREENS, lost=False, over=False)
+        return self.served(self._keep((screen,) * SCREENS, lost=False, over=False))
+
+    def served(self, state: GameState) -> GameState:
+        """The state once there is a ball, where serving is the environment's business."""
+        for _ in range(SERVICE if self.serve and not state.over else 0):
+            if self.has_ball(state):
+                break
+            state, _ = self.follow(state, FIRE)
+        return state
+
+    def serve_now(self) -> None:
+        """The same from the state that the emulator is in, which is kept no more than others on the way."""
+        for _ in range(SERVICE if self.serve else 0):
+            if self.ale.game_over() or self.ale.getRAM()[BALL]:
+                break
+            self.roll(None, FIRE)
+
+    def has_ball(self, state: GameState) -> bool:
+        """Whether there is a ball."""
+        if self.now is not state:
+            self.ale.restoreState(state.machine)
+            self.now = state
+        return bool(self.ale.getRAM()[BALL])
 
     def follow(self, state: GameState, action: int) -> tuple[GameState, int]:
         """Takes an action from a live state; returns the next state and the points scored."""
@@ -113,6 +149,10 @@ class _Console:
         return self.now
 
     def _shrunk(self, frame: np.ndarray) -> np.ndarray:
+        if self.field:
+            grey = cv2.cvtColor(frame[FIELD], cv2.COLOR_RGB2GRAY)
+            lines, columns = (np.arange(self.side) * length // self.side for length in grey.shape)
+            return np.maximum.reduceat(np.maximum.reduceat(grey, lines, 0), columns, 1)[:, :, None]
         return np.asarray(cv2.resize(frame, (self.side, self.side), interpolation=cv2.INTER_AREA))
 
 
@@ -126,11 +166,14 @@ class _Consoles(threading.local):
 class Breakout(Environment):
     """Breakout of the Arcade Learning Environment, from any state.
 
-    States are object arrays `[B]` of `GameState`. Observations are `[4, side, side, 3]` uint8.
+    States are object arrays `[B]` of `GameState`. Observations are `[4, side, side, 3]` uint8, of the field
+    `[4, side, side, 1]`.
 
     Args:
         side: pixels of a screen's side.
         time_limit: steps of an episode: a life in training, a game in evaluation.
+        serve: whether the environment serves, in steps that no agent takes and no limit counts.
+        field: whether screens show the field alone, in grey; its side is 160 pixels at most.
         consoles: those that another instance shares with this one.
 
     Raises:
@@ -141,12 +184,17 @@ class Breakout(Environment):
     observation_dtype = np.uint8
     screens = SCREENS
 
-    def __init__(self, *, side: int = 96, time_limit: int = TIME_LIMIT, consoles: _Consoles | None = None) -> None:
+    def __init__(
+        self, *, side: int = 96, time_limit: int = TIME_LIMIT, serve: bool = False, field: bool = False,
+        consoles: _Consoles | None = None,
+    ) -> None:  # fmt: skip
+        if field and side > WIDTH:
+            raise ValueError(f"breakout: side is {side}, of the field at most {WIDTH} are possible")
         sizes = [str(side)] * (side != 96) + [str(time_limit)] * (time_limit != TIME_LIMIT)
-        self.name = "-".join(["breakout", *sizes])
+        self.name = "-".join(["breakout", *sizes, *["served"] * serve, *["field"] * field])
         self.time_limit: int = time_limit
-        self.observation_shape = (SCREENS, side, side, 3)
-        self.side = side
+        self.observation_shape = (SCREENS, side, side, 1 if field else 3)
+        self.side, self.serve, self.field = side, serve, field
         try:
             self._rom = str(roms.get_rom_path("breakout"))
         except OSError as error:
@@ -160,7 +208,10 @@ class Breakout(Environment):
     @property
     def evaluation(self) -> Environment:
         """The whole game with its own score; of the same states."""
-        return _WholeGame(side=self.side, time_limit=self.time_limit, consoles=self._consoles)
+        return _WholeGame(
+            side=self.side, time_limit=self.time_limit, serve=self.serve, field=self.field,
+            consoles=self._consoles,
+        )  # fmt: skip
 
     def reset(self, seeds: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
         """Starts B games with up to 30 no-ops each."""
@@ -172,7 +223,7 @@ class Breakout(Environment):
         states = self._check_states(states)
         successors = object_array(
             [
-                self._console(b).start(seed) if state.over else _alive(state)
+                self._console(b).start(seed) if state.over else self._console(b).served(_alive(state))
                 for b, (state, seed) in enumerate(zip(states, self._check_seeds(seeds), strict=True))
             ]
         )
@@ -201,7 +252,7 @@ class Breakout(Environment):
         for b in range(B):
             if not self._ended(states[b]):
                 successor, points = self._console(b).follow(states[b], chosen[b])
-                successors[b], rewards[b] = self._shown(successor), self._reward(points)
+                successors[b], rewards[b] = self._shown(successor, self._console(b)), self._reward(points)
         return StepResult(successors, self.observe(successors), rewards, self.is_terminal(successors))
 
     def rollout(self, states: np.ndarray, plans: ArrayLike) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
@@ -219,6 +270,7 @@ class Breakout(Environment):
                 rewards[b, t] = self._reward(console.roll(None if t else state, action))
                 if console.ale.game_over() or (self._ends_with_a_life and console.ale.lives() < state.lives):
                     break
+                console.serve_now()
         return rewards, alive
 
     def render(self, states: np.ndarray) -> NDArray[np.uint8]:
@@ -230,7 +282,7 @@ class Breakout(Environment):
         row %= CONSOLES
         consoles = self._consoles.rows
         while len(consoles) <= row:
-            consoles.append(_Console(self.side, self._rom))
+            consoles.append(_Console(self.side, self._rom, serve=self.serve, field=self.field))
         return consoles[row]
 
     _ends_with_a_life = True
@@ -241,14 +293,15 @@ class Breakout(Environment):
     def _reward(self, points: int) -> float:
         return float(np.sign(points))
 
-    def _shown(self, state: GameState) -> GameState:
+    def _shown(self, state: GameState, console: _Console) -> GameState:
+        """The state that a step leads to, from the one that the emulator is in."""
         return state
 
     def _check_states(self, states: np.ndarray) -> np.ndarray:
-        side = self.side
+        shape = self.observation_shape[1:]
         for state in self._check_objects(states, GameState):
-            if state.screens[0].shape != (side, side, 3):
-                raise self._error(f"states must have screens [{side}, {side}, 3], got {list(state.screens[0].shape)}")
+            if state.screens[0].shape != shape:
+                raise self._error(f"states must have screens {list(shape)}, got {list(state.screens[0].shape)}")
         return states
 
     def _pack(self, states: np.ndarray) -> bytes:
@@ -260,8 +313,8 @@ class Breakout(Environment):
         return zlib.compress(b"".join(records), 1)
 
     def _unpack(self, payload: bytes, rows: int) -> np.ndarray:
-        side, at, states = self.side, 0, []
-        size = side * side * 3
+        at, states = 0, []
+        size = math.prod(self.observation_shape[1:])
         most = rows * (16 + SCREENS * size + MACHINE)
         try:
             inflating = zlib.decompressobj()
@@ -273,7 +326,7 @@ class Breakout(Environment):
         while at < len(data):
             lives, lost, over, length = np.frombuffer(data, "<i4", 4, at).tolist()
             at += 16
-            kept = np.frombuffer(data, np.uint8, SCREENS * size, at).reshape(SCREENS, side, side, 3)
+            kept = np.frombuffer(data, np.uint8, SCREENS * size, at).reshape(self.observation_shape)
             at += SCREENS * size
             if length < 0 or at + length > len(data):
                 raise ValueError(f"an emulator state of {length} bytes")
@@ -297,8 +350,8 @@ class _WholeGame(Breakout):
     def _reward(self, points: int) -> float:
         return float(points)
 
-    def _shown(self, state: GameState) -> GameState:
-        return _alive(state)
+    def _shown(self, state: GameState, console: _Console) -> GameState:
+        return console.served(_alive(state))
 
 
 def _alive(state: GameState) -> GameState:

@@ -34,15 +34,16 @@ class Actor:
         self.returns = np.zeros(rows)  # undiscounted rewards of the running episodes
         self.at_limit = np.zeros(rows, np.bool_)  # whether the state is the final one of a truncated episode
         self.finished: list[list[float]] = [[] for _ in seeds]  # returns of episodes since `pop_returns`
+        self.noise = np.full((rows, env.num_actions), 1 / env.num_actions)  # at the latest roots
 
     def act(self, model: Model, temperature: float, replay: Replay) -> None:
         """Searches at every environment's state, acts, and writes one slot. `model` has S x E rows."""
         S, E = len(self.seeds), self.environments
         A = self.env.num_actions
-        noise = root_noise(self.rngs["noise"], [E] * S, self.config, A)
+        self._renew_noise(first=not replay.written)
         draws = np.concatenate([rng.random(E) for rng in self.rngs["actions"]])
         found = search_policies(
-            model, self.observations, self.config, states=self.states, temperature=temperature, noise=noise,
+            model, self.observations, self.config, states=self.states, temperature=temperature, noise=self.noise,
             keys=advance(self.keys, replay.written),
         )  # fmt: skip
         actions = sample_actions(found.acting, draws)
@@ -76,6 +77,15 @@ class Actor:
             self.lengths[ended] = 0
             self.returns[ended] = 0.0
 
+    def _renew_noise(self, *, first: bool) -> None:
+        """Draws noise for the next roots; each environment keeps what it has with probability 1 - 1 / noise_steps."""
+        counts = [self.environments] * len(self.seeds)
+        new = root_noise(self.rngs["noise"], counts, self.config, self.env.num_actions)
+        if self.config.noise_steps > 1 and not first:
+            draws = np.concatenate([rng.random(self.environments) for rng in self.rngs["noise"]])
+            new = np.where(draws[:, None] * self.config.noise_steps < 1, new, self.noise)
+        self.noise = new
+
     def pop_returns(self) -> list[list[float]]:
         """Returns, per seed, the returns of the episodes that ended since the last call."""
         finished = self.finished
@@ -93,6 +103,8 @@ class Actor:
             "returns": self.returns,
             "at_limit": self.at_limit,
         }
+        if self.config.noise_steps > 1:
+            arrays["noise"] = self.noise
         streams = {name: [rng.bit_generator.state for rng in rngs] for name, rngs in self.rngs.items()}
         return arrays, {"streams": streams, "finished": self.finished}
 
@@ -115,6 +127,10 @@ class Actor:
         at_limit = door.same("at_limit", arrays["at_limit"], np.bool_, rows)
         if (at_limit != (lengths == (-1 if limit is None else limit))).any():
             raise ValueError(f"at_limit must say which lengths are {limit}")
+        if self.config.noise_steps > 1:
+            noise = door.same("noise", arrays["noise"], np.float64, (*rows, self.env.num_actions), low=0, high=1)
+            door.distributions("noise", noise, (*rows, self.env.num_actions))
+            self.noise = noise.copy()
         finished = meta["finished"]
         if not isinstance(finished, list) or [type(of_seed) for of_seed in finished] != [list] * len(self.seeds):
             raise ValueError(f"finished must be {len(self.seeds)} lists of returns")

@@ -69,3 +69,29 @@ def reanalyse(
     )
     replay.renew(seeds, flat, found.training, found.values)
     return selected.size, flat.size
+
+
+def revalue(
+    model: Callable[[np.ndarray], Model], replay: Replay, positions: np.ndarray, *, first: int, fraction: float
+) -> None:
+    """Renews the values from which a fraction of the drawn positions bootstraps, along their whole unrolls.
+
+    The current nets predict them without a search: h and f once per state, where `reanalyse` makes a search. A value
+    thus reaches the states before it sooner than replay is written anew.
+
+    Args:
+        model: as in `reanalyse`. replay: as in `reanalyse`. positions: as in `reanalyse`. first: as in `reanalyse`.
+        fraction: of positions.
+    """
+    S, C = len(positions), replay.config.replay_slots
+    selected = positions.reshape(S, -1)
+    selected = selected[:, chosen(first, selected.shape[1], fraction)]
+    if not selected.size:
+        return
+    e, c = np.divmod(selected[..., None], C)
+    bootstraps = replay.bootstraps(e * C + (c + np.arange(replay.config.unroll_steps + 1)) % C)
+    unique = [np.unique(b[b >= 0]) for b in bootstraps]
+    seeds = np.repeat(np.arange(S), [len(u) for u in unique])
+    flat = np.concatenate(unique)
+    if flat.size:
+        replay.revalue(seeds, flat, model(seeds).root(replay.observations(seeds, flat)).values)

@@ -240,22 +240,24 @@ class Replay:
         """The largest flat index into E x C."""
         return self.config.environments * self.config.replay_slots - 1
 
-    def _check_places(self, seeds: np.ndarray, positions: np.ndarray) -> None:
+    def _places(self, seeds: np.ndarray, positions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Returns the index into S x E x C of positions, given by seed [M] and flat index [M]."""
         door.array("seeds", seeds, seeds.shape, door.INTEGERS, low=0, high=len(self.actions) - 1)
         door.array("positions", positions, positions.shape, door.INTEGERS, low=0, high=self._last)
+        return (seeds, *np.divmod(positions, self.config.replay_slots))
 
     def observations(self, seeds: np.ndarray, positions: np.ndarray) -> np.ndarray:
-        """Returns what was observed at M positions, given by seed [M] and flat index [M]: [M, *observation shape]."""
-        self._check_places(seeds, positions)
-        e, c = np.divmod(positions, self.config.replay_slots)
-        return self.frames.read(seeds, e, c)
+        """Returns what was observed at M positions, by seed and flat index [M]: [M, *observation shape]."""
+        return self.frames.read(*self._places(seeds, positions))
 
     def renew(self, seeds: np.ndarray, positions: np.ndarray, policies: np.ndarray, values: np.ndarray) -> None:
         """Replaces search policy [M, A] and value [M] of M positions, given by seed [M] and flat index [M]."""
-        self._check_places(seeds, positions)
-        e, c = np.divmod(positions, self.config.replay_slots)
-        self.policies[seeds, e, c] = policies
-        self.values[seeds, e, c] = values
+        self.policies[self._places(seeds, positions)] = policies
+        self.revalue(seeds, positions, values)
+
+    def revalue(self, seeds: np.ndarray, positions: np.ndarray, values: np.ndarray) -> None:
+        """Replaces the values [M] of M positions, given by seed [M] and flat index [M]."""
+        self.values[self._places(seeds, positions)] = values
 
     def state_dict(self) -> dict[str, np.ndarray]:
         """Returns the rings up to the newest slot and the write position."""
@@ -336,8 +338,7 @@ def _set_weight_of_slot(rewards, values, terminated, final, slot, n, discount, a
 def _bootstraps(terminated, final, positions, n, found):
     C = terminated.shape[1]
     for b in range(positions.size):
-        e = positions[b] // C
-        start = positions[b] % C
+        e, start = positions[b] // C, positions[b] % C
         found[b] = e * C + (start + n) % C
         for k in range(n):
             i = (start + k) % C
@@ -362,8 +363,7 @@ def _targets(ring, drawn, rule, out):
     A = ring.policies.shape[2]
     for u in range(U):
         for b in range(B):
-            e = drawn.positions[u, b] // C
-            start = drawn.positions[u, b] % C
+            e, start = drawn.positions[u, b] // C, drawn.positions[u, b] % C
             weight = drawn.importance[u, b] / B
             absorbed = False
             cut = False

@@ -18,7 +18,7 @@ from muzero_probe.randomness import advance, restore, row_keys, stream
 from muzero_probe.training import health
 from muzero_probe.training.acting import Actor
 from muzero_probe.training.batch import Batch
-from muzero_probe.training.reanalyse import reanalyse
+from muzero_probe.training.reanalyse import reanalyse, revalue
 from muzero_probe.training.replay import Replay
 
 
@@ -170,9 +170,11 @@ class Trainer:
             positions, importance = self.replay.sample(self.rngs, updates, t.priority_beta(self.step))
             absorbing = np.stack([rng.integers(self.env.num_actions, size=shape) for rng in self.rngs])
         with self._timed("reanalyse"):
+            first = self.step * t.batch_size
+            revalue(self._model, self.replay, positions, first=first, fraction=t.revalue_fraction)
             fresh, searched = reanalyse(
                 self._model, self.replay, positions, self.config.search, self.rngs, advance(self.keys, self.step),
-                first=self.step * t.batch_size, fraction=t.reanalyse_fraction,
+                first=first, fraction=t.reanalyse_fraction,
             )  # fmt: skip
             self.fresh += fresh
             self.searched += searched

@@ -1,5 +1,6 @@
 """Does self-play write what happened, and does it tell a time limit from a termination?"""
 
+import dataclasses
 import json
 from typing import Any
 
@@ -17,7 +18,8 @@ from muzero_probe.models import LearnedModel
 from muzero_probe.nets.mlp import Mlp
 from muzero_probe.randomness import stream
 from muzero_probe.search.mcts import search
-from muzero_probe.search.policies import visit_policy
+from muzero_probe.search.policies import Searched, search_policies, visit_policy
+from muzero_probe.training import acting
 from muzero_probe.training.acting import Actor
 from tests.doubles import random_nets, random_theta, treadmill
 
@@ -226,3 +228,41 @@ def test_a_diverged_seed_harms_no_other():
     name: Any
     for name in tapes[0].slots[0]:
         assert np.array_equal(tapes[0][name][:, 1], tapes[1][name][:, 1])
+
+
+@pytest.mark.parametrize("steps", [1.0, 4.0])
+def test_an_environment_keeps_its_noise_for_so_many_steps(steps: float, monkeypatch: pytest.MonkeyPatch):
+    given: list[np.ndarray] = []
+
+    def searched(*args: Any, noise: np.ndarray, **others: Any) -> Searched:
+        given.append(noise.copy())
+        return search_policies(*args, noise=noise, **others)
+
+    monkeypatch.setattr(acting, "search_policies", searched)
+    config = dataclasses.replace(SEARCH, simulations=1, noise_steps=steps)
+    env, E = treadmill(time_limit=3), 60
+    actor, tape = Actor(env, config, seeds=SEEDS, environments=E), Tape()
+    for _ in range(60):
+        actor.act(model_of(env, SEEDS, E), 1.0, tape)  # pyright: ignore
+    changed = (np.diff(given, axis=0) != 0).any(-1)  # [59, S x E], each with probability 1 / steps
+    assert abs(changed.mean() - 1 / steps) <= 5 * np.sqrt(1 / steps * (1 - 1 / steps) / changed.size)
+    first = np.concatenate([stream(seed, "noise").dirichlet(np.full(env.num_actions, 0.5), E) for seed in SEEDS])
+    assert np.array_equal(given[0], first)
+
+
+def test_noise_that_is_kept_goes_on_behind_a_resume_state():
+    env, config = treadmill(time_limit=3), dataclasses.replace(SEARCH, noise_steps=50.0)
+    tapes = Tape(), Tape()
+    through = Actor(env, config, seeds=SEEDS, environments=E)
+    for _ in range(5):
+        through.act(model_of(env, SEEDS), 1.0, tapes[0])  # pyright: ignore
+    arrays, meta = through.state_dict()
+    resumed = Actor(env, config, seeds=SEEDS, environments=E)
+    resumed.load_state_dict({name: np.array(a) for name, a in arrays.items()}, json.loads(json.dumps(meta)))
+    tapes[1].slots = list(tapes[0].slots)
+    for _ in range(5):
+        through.act(model_of(env, SEEDS), 1.0, tapes[0])  # pyright: ignore
+        resumed.act(model_of(env, SEEDS), 1.0, tapes[1])  # pyright: ignore
+    assert np.array_equal(tapes[0]["policies"], tapes[1]["policies"])
+    with pytest.raises(ValueError, match="noise"):
+        resumed.load_state_dict({**arrays, "noise": arrays["noise"] + 1.0}, meta)

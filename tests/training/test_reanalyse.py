@@ -10,7 +10,7 @@ from muzero_probe.engine import learned_model
 from muzero_probe.randomness import row_keys
 from muzero_probe.search.mcts import search
 from muzero_probe.search.policies import visit_policy
-from muzero_probe.training.reanalyse import chosen, reanalyse
+from muzero_probe.training.reanalyse import chosen, reanalyse, revalue
 from muzero_probe.training.replay import Replay
 from tests.doubles import random_nets, random_theta, tiny_training
 
@@ -159,3 +159,29 @@ def test_a_seed_is_reanalysed_alike_alone():
     )
     assert np.array_equal(alone.values[0], together.values[1])
     assert np.array_equal(alone.policies[0], together.policies[1])
+
+
+@pytest.mark.parametrize("fraction", [0.25, 1.0])
+def test_values_of_the_current_nets_replace_those_that_whole_unrolls_bootstrap_from(fraction: float):
+    replay = stale_replay()
+    positions = drawn(replay)
+    wanted, policies = replay.values.copy(), replay.policies.copy()
+    for s in range(S):
+        for i, position in enumerate(positions[s].ravel()):
+            if int((6 + i) * fraction + 1e-9) == int((5 + i) * fraction + 1e-9):
+                continue
+            e, c = divmod(int(position), SLOTS)
+            for start in range(c, c + 4):  # K = 3
+                ends = [k for k in range(4) if (replay.final | replay.terminated)[s, e, (start + k) % SLOTS]]
+                at = (start + (ends[0] if ends else 4)) % SLOTS
+                if not ends or replay.final[s, e, at]:
+                    observation = replay.frames.newest[s, e, at][None]
+                    wanted[s, e, at] = learned_model(NETS, THETA, np.array([s])).root(observation).values[0]
+    revalue(partial(learned_model, NETS, THETA), replay, positions, first=5, fraction=fraction)
+    assert np.array_equal(replay.values, wanted) and (np.abs(wanted) < 1000).any()
+    assert np.array_equal(replay.policies, policies)
+
+
+def test_without_revaluing_no_net_is_asked():
+    replay = stale_replay()
+    revalue(None, replay, drawn(replay), first=0, fraction=0.0)  # pyright: ignore
