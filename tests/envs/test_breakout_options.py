@@ -66,8 +66,8 @@ def test_training_with_service_ends_with_a_life_and_restarts_with_a_ball():
 def test_rollouts_with_service_are_steps(whole: bool):
     env = Breakout(side=48, serve=True)
     env = env.evaluation if whole else env
-    plans = np.stack([plan(seed, 150) for seed in range(3)])
-    states, _ = env.reset([1, 2, 3])
+    plans = np.stack([plan(seed, 150) for seed in range(10)])
+    states, _ = env.reset(np.arange(10))
     rewards, alive = env.rollout(states, plans)
     for t in range(plans.shape[1]):
         step = env.step(states, plans[:, t])
