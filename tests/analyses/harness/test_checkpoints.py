@@ -176,21 +176,26 @@ def test_own_steps_of_shipped_seeds_are_measured(root: Path):
 def test_what_ships_and_is_gone_or_damaged_is_named(root: Path):
     ship(root, seeds=(0, 1, 2), steps=(20, 60))
     path = checkpoint(root, 1, 20)
-    brings = "brings back what ships; once it is gone, make train-seeds PROFILE=smoke AGENT=cartpole trains it again"
+    brings, again = "brings back what ships; ", "make train-seeds PROFILE=smoke AGENT=cartpole trains it again"
     data = path.read_bytes()
     path.write_bytes(data[:-1] + b"x")
     message = refusal(root)
-    assert message.startswith(f"{path}: was altered") and message.endswith(f": git checkout -- {path} {brings}")
+    assert message.startswith(f"{path}: was altered") and message.endswith(
+        f": git checkout -- {path} {brings}once deleted, {again}"
+    )
     path.unlink()
     assert refusal(root) == (
-        f"{root}/smoke/cartpole: 1 of 6 checkpoints are missing, first seed 1 step 20: git checkout -- {path} {brings}"
+        f"{root}/smoke/cartpole: 1 of 6 checkpoints are missing, first seed 1 step 20: "
+        f"git checkout -- {path} {brings}{again}"
     )
     shutil.rmtree(path.parent)  # a whole seed is not passed over
     folder = path.parents[1]
-    assert f"2 of 6 checkpoints are missing, first seed 1 step 20: git checkout -- {folder} {brings}" in refusal(root)
+    assert f"2 of 6 checkpoints are missing, first seed 1 step 20: git checkout -- {folder} {brings}{again}" in refusal(
+        root
+    )
     for seed in (0, 2):
         shutil.rmtree(checkpoint(root, seed, 0).parent)
-    assert refusal(root) == f"{root}/smoke/cartpole: no checkpoints: git checkout -- {folder} {brings}"
+    assert refusal(root) == f"{root}/smoke/cartpole: no checkpoints: git checkout -- {folder} {brings}{again}"
     assert refusal(root, (5,)).startswith(f"{root}/smoke/cartpole: no checkpoints; make them with: ")
 
 
