@@ -67,8 +67,9 @@ class Shipped:
         if not listed:
             return ""
         agent = listed[0].parents[1]
+        once = "once deleted, " if any(path.exists() for path in listed) else ""  # training replaces nothing
         return (
-            f": git checkout -- {listed[0] if len(listed) == 1 else agent} brings back what ships; once it is gone, "
+            f": git checkout -- {listed[0] if len(listed) == 1 else agent} brings back what ships; {once}"
             f"make train-seeds PROFILE={agent.parent.name} AGENT={agent.name} trains it again"
         )
 

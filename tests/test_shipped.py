@@ -83,11 +83,17 @@ def test_seeds_are_whole_without_their_metrics(agent: Path):
 
 def test_one_line_says_what_is_gone_and_what_brings_it_back(agent: Path):
     found, paths = read(agent), [agent / name for name in CONTENTS]
-    again = "once it is gone, make train-seeds PROFILE=smoke AGENT=cartpole trains it again"
+    data = paths[0].read_bytes()
+    paths[0].unlink()
+    again = "make train-seeds PROFILE=smoke AGENT=cartpole trains it again"
     assert found.lost(paths[:1]) == (
         f"{paths[0]}: ships with the repository, and is gone: "
         f"git checkout -- {paths[0]} brings back what ships; {again}"
     )
+    paths[0].write_bytes(data)
+    assert found.mend(paths[0]).endswith(f"ships; once deleted, {again}")
+    for path in paths[1:]:
+        path.unlink()
     assert found.lost(paths[1:]) == (
         f"{paths[1]}: ships with the repository, and is gone, and 2 more: git checkout -- {agent} brings back what "
         f"ships; {again}"

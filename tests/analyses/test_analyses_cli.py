@@ -12,7 +12,7 @@ import pytest
 from analyses import __main__ as program
 from analyses import tables
 from analyses.harness import registry
-from muzero_probe import agents
+from muzero_probe import agents, shipped
 from tests.analyses import studies
 from tests.analyses.conftest import CARTPOLE
 from tests.analyses.studies import NAMES, path_of, table
@@ -71,6 +71,24 @@ def test_the_named_tables_of_the_chosen_seeds(tiny_root: Path, tmp_path: Path, c
         assert sorted(set(found.seed)) == found.attrs["provenance"]["seeds"] == [0, 2]
 
 
+def test_of_what_ships_the_steps_that_ship(tiny_root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    """And the population is only read."""
+    root = Path(shutil.copytree(tiny_root, tmp_path / "root"))
+    for path in root.rglob("step_00000000.safetensors"):
+        path.unlink()
+    shipped.write(root, "smoke", "cartpole", sorted(root.rglob("*.safetensors")))
+    before = {path: path.stat().st_mtime_ns for path in root.rglob("*")}
+    assert program.main(["own_policy", "cross_checkpoint", "planning", *FAST, *places(root, tmp_path)]) == 0
+    left = "left out: steps 0, which do not ship with the repository: cartpole is measured without them"
+    assert capsys.readouterr().err == f"python -m analyses: {left}\n"
+    assert {path: path.stat().st_mtime_ns for path in root.rglob("*")} == before
+    assert set(table(tmp_path, "own_policy").step) == {20, 60}
+    assert set(table(tmp_path, "cross_checkpoint").policy_step) == {20, 60}
+    assert set(table(tmp_path, "planning").step) == {60}
+    assert program.main(["planning", *FAST, "--planning.steps", "0", "60", *places(root, tmp_path)]) == 1
+    assert "planning: steps [0] are no checkpoints of this population, which has [20, 60]" in capsys.readouterr().err
+
+
 def test_settings_are_the_profile_s_but_for_what_is_given(tiny_root: Path, tmp_path: Path):
     words = ["planning", "--profile", "smoke", "--jobs", "1", "--planning.budgets", "1", "3", "--shard", "2"]
     assert program.main([*words, *places(tiny_root, tmp_path)]) == 0
@@ -86,7 +104,8 @@ def test_settings_are_the_profile_s_but_for_what_is_given(tiny_root: Path, tmp_p
 @pytest.mark.parametrize("profile", ["smoke", "quick", "paper"])
 def test_defaults_are_those_of_the_profile(profile: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     found, seen = [], []
-    population = SimpleNamespace(name="cartpole", steps=(0, 500))
+    config = CARTPOLE.config(profile)
+    population = SimpleNamespace(name="cartpole", steps=config.training.checkpoints, config=config)
     monkeypatch.setattr(program.checkpoints, "find", lambda *given: found.append(given) or population)
     monkeypatch.setattr(program.study, "check", lambda *given, **rest: None)
     monkeypatch.setattr(program.study, "run", lambda name, of, settings, **rest: seen.append((name, of, settings)))
@@ -114,9 +133,12 @@ def own_agent(file: Path, analyses: str) -> str:
 def test_defaults_are_those_of_a_file_s_agent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     file = own_agent(tmp_path / "mine.py", '{"shard": 4, "planning": {"budgets": (5,)}}')
     seen = []
-    monkeypatch.setattr(
-        program.checkpoints, "find", lambda *given: SimpleNamespace(name=given[2].name, steps=(0, 500), given=given)
-    )
+
+    def find(*given):
+        config = given[2].config(given[1])
+        return SimpleNamespace(name=given[2].name, steps=config.training.checkpoints, config=config, given=given)
+
+    monkeypatch.setattr(program.checkpoints, "find", find)
     monkeypatch.setattr(program.study, "check", lambda *given, **rest: None)
     monkeypatch.setattr(program.study, "run", lambda name, of, settings, **rest: seen.append((of.given, settings)))
     assert program.main(["planning", "--agent", file, "--profile", "small", "--planning.episodes", "2"]) == 0

@@ -115,7 +115,7 @@ def test_what_is_damaged_is_named(root: Path, reference: Run):
         go(run_at(root))
     message = str(caught.value)
     assert message.startswith(f"{path}: was altered") and "\n" not in message
-    assert f": git checkout -- {path} brings back what ships; once it is gone, make train-seeds" in message
+    assert f": git checkout -- {path} brings back what ships; once deleted, make train-seeds" in message
     path.unlink()
     assert go(run_at(root)) is not None
     assert weights(root) == weights(reference.root)

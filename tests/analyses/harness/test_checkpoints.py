@@ -12,6 +12,7 @@ import pytest
 from analyses.harness import checkpoints
 from analyses.harness.checkpoints import Checkpoints
 from analyses.harness.population import TRAINED, PopulationError
+from muzero_probe import shipped
 from muzero_probe.checkpoints import CheckpointError, checkpoint_path, load_checkpoint, save_checkpoint
 from muzero_probe.cli import main as cli
 from muzero_probe.config import Config
@@ -141,6 +142,61 @@ def test_the_advised_command_is_one(tiny_root: Path, tmp_path: Path):
         assert (run.profile, run.config.agent) == ("smoke", "cartpole")
         assert run.root in (tiny_root, tmp_path)
         assert run.seeds == ((4,) if run.root == tiny_root else (2, 3) if "--seeds" in words else (0, 1))
+
+
+def ship(root: Path, *, seeds: tuple[int, ...], steps: tuple[int, ...]) -> None:
+    """Leaves of some seeds only the steps that ship."""
+    for seed in seeds:
+        for step in set(STEPS) - set(steps):
+            checkpoint(root, seed, step).unlink()
+    shipped.write(root, "smoke", "cartpole", [checkpoint(root, seed, step) for seed in seeds for step in steps])
+
+
+def test_shipped_steps_are_all_that_is_expected(root: Path):
+    ship(root, seeds=(0, 1, 2), steps=(20, 60))
+    found = find(root)
+    assert (found.seeds, found.steps) == ((0, 1, 2), (20, 60))
+    assert found.digests.keys() == {(seed, step) for seed in range(3) for step in (20, 60)}
+    assert found.provenance()["training_steps"] == 60
+
+
+def test_an_own_seed_beside_shipped_ones_is_measured_at_their_steps(root: Path):
+    ship(root, seeds=(0, 1), steps=(20, 60))
+    assert find(root).steps == (20, 60)
+    assert find(root, (2,)).steps == STEPS
+    checkpoint(root, 2, 60).unlink()
+    assert "1 of 6 checkpoints are missing, first seed 2 step 60; make them with: " in refusal(root)
+
+
+def test_own_steps_of_shipped_seeds_are_measured(root: Path):
+    shipped.write(root, "smoke", "cartpole", [checkpoint(root, seed, 60) for seed in range(3)])
+    assert find(root).steps == STEPS
+
+
+def test_what_ships_and_is_gone_or_damaged_is_named(root: Path):
+    ship(root, seeds=(0, 1, 2), steps=(20, 60))
+    path = checkpoint(root, 1, 20)
+    brings, again = "brings back what ships; ", "make train-seeds PROFILE=smoke AGENT=cartpole trains it again"
+    data = path.read_bytes()
+    path.write_bytes(data[:-1] + b"x")
+    message = refusal(root)
+    assert message.startswith(f"{path}: was altered") and message.endswith(
+        f": git checkout -- {path} {brings}once deleted, {again}"
+    )
+    path.unlink()
+    assert refusal(root) == (
+        f"{root}/smoke/cartpole: 1 of 6 checkpoints are missing, first seed 1 step 20: "
+        f"git checkout -- {path} {brings}{again}"
+    )
+    shutil.rmtree(path.parent)  # a whole seed is not passed over
+    folder = path.parents[1]
+    assert f"2 of 6 checkpoints are missing, first seed 1 step 20: git checkout -- {folder} {brings}{again}" in refusal(
+        root
+    )
+    for seed in (0, 2):
+        shutil.rmtree(checkpoint(root, seed, 0).parent)
+    assert refusal(root) == f"{root}/smoke/cartpole: no checkpoints: git checkout -- {folder} {brings}{again}"
+    assert refusal(root, (5,)).startswith(f"{root}/smoke/cartpole: no checkpoints; make them with: ")
 
 
 def test_mixed_configs(root: Path, other_config: Config):
