@@ -31,7 +31,8 @@ def put(page: Path, name: str, lines: Iterable[str]) -> None:
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
     """Returns the lines of a table."""
-    return [f"| {' | '.join(cells)} |" for cells in (head, ["---"] * len(head), *rows)]
+    first, *others = (f"| {' | '.join(cells).lstrip()} |" for cells in (head, *rows))
+    return [first, "|" + len(head) * "---|", *others]
 
 
 def spread(values: Sequence[float]) -> list[str]:

@@ -51,5 +51,9 @@ def test_times_have_units(seconds: float, text: str):
     assert page.duration(seconds) == text
 
 
+def test_a_table_is_one_of_markdown():
+    assert page.table(["", "x"], [["a", "1"], ["b", "2"]]) == ["| | x |", "|---|---|", "| a | 1 |", "| b | 2 |"]
+
+
 def test_a_spread_is_median_least_and_largest():
     assert page.spread([3.0, 1.0, 2.0]) == ["2", "1", "3"]
