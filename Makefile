@@ -81,7 +81,7 @@ format: .venv/dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: .venv/bench
+bench: .venv/bench .venv/peers
 	$(BIN)/python -m benchmarks
 
 # the small population that the tests of analyses and figures read
@@ -95,6 +95,8 @@ lock: .venv-lock/bin/uv
 	$(LOCK) --extra check --constraint requirements/study.txt --output-file requirements/dev.txt $(HASHED)
 	$(LOCK) --extra bench --constraint requirements/dev.txt --output-file requirements/bench.txt $(HASHED)
 	$(LOCK) --extra test --resolution lowest-direct --output-file requirements/lowest.txt
+	echo "gumbel-mcts>=0.2,<0.3" | $(subst pyproject.toml,-,$(LOCK)) --no-deps --generate-hashes \
+	    --output-file requirements/peers.txt
 
 .venv-lock/bin/uv:
 	$(PYTHON) -m venv .venv-lock
@@ -126,6 +128,13 @@ clean:
 
 .venv/dev .venv/bench: .venv/%: .venv/run requirements/%.txt
 	$(PIP) --require-hashes --requirement requirements/$*.txt
+	touch $@
+
+# A peer of which compiled kernels are measured: they run on our numba and numpy, and its other packages, which would
+# take the place of ours, stay away.
+.venv/peers: .venv/run requirements/peers.txt
+	rm -rf $@
+	$(PIP) --no-deps --require-hashes --target $@ --requirement requirements/peers.txt
 	touch $@
 
 python:

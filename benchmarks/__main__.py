@@ -1,14 +1,13 @@
 """`python -m benchmarks`: throughput side by side with peers and limits of the same run, as ratios.
 
-Prints a table and writes it into docs/performance.md.
+Prints all figures of docs/performance.md and writes them there.
 
 Each figure is the median of several rounds; ours and the peer's alternate, so that a drifting machine hits both.
 """
 
 import json
-import platform
+import os
 import resource
-import statistics
 import subprocess
 import sys
 import time
@@ -21,19 +20,19 @@ import llvmlite.binding as llvm
 import numpy as np
 import torch
 
-from muzero_probe import agents, engine, files, threads
+from benchmarks import memory, page, studies, whole_run
+from muzero_probe import agents, engine, threads
+from muzero_probe.checkpoints import ROOT
 from muzero_probe.envs.cartpole import CartPole
-from muzero_probe.exact.products import ROWS
+from muzero_probe.exact.products import LANES, ROWS
 from muzero_probe.models import Model
 from muzero_probe.nets.layers import initial_vector
 from muzero_probe.nets.mlp import WINDOW, Mlp
-from muzero_probe.provenance import commit
 from muzero_probe.search.mcts import partition, search
 from muzero_probe.training.batch import Batch
 
 ROUNDS = 3
-PAGE = Path(__file__).parents[1] / "docs" / "performance.md"
-START, END = "<!-- bench -->", "<!-- /bench -->"
+PEERS = Path(".venv") / "peers"  # what a peer alone needs
 
 
 class Population:
@@ -143,73 +142,68 @@ def ground_truth() -> float:
 
 def peer(*command: str) -> str:
     """Runs a peer's benchmark in a process of its own and returns what it prints."""
-    return subprocess.run([sys.executable, "-m", *command], check=True, capture_output=True, text=True).stdout
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(page.ROOT), str(page.ROOT / PEERS)])}
+    words = [sys.executable, "-m", *command]
+    return subprocess.run(words, check=True, stdout=subprocess.PIPE, text=True, env=environment).stdout
 
 
-def processor() -> str:
-    """Returns the processor's name where the system tells it."""
-    known = Path("/proc/cpuinfo")
-    lines = known.read_text().splitlines() if known.is_file() else []
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.machine()
-
-
-def shown(value: float) -> str:
-    """Returns a number in three digits."""
-    return f"{float(f'{value:.3g}'):,.0f}" if abs(value) >= 999.5 else f"{value:.3g}"
+def side_by_side(cartpole: Population, minatar: Population) -> dict[str, float]:
+    """Measures everything once and returns figures by their names."""
+    peak, updates = sgemm(), learner(cartpole)
+    linear = {n: float(peer("benchmarks.peer_linear", str(n))) for n in (1, threads.cores())}
+    few, few_nets = searcher(cartpole, 8)
+    many, many_nets = searcher(cartpole, 128)
+    mctx = {int(roots): x for roots, x in json.loads(peer("benchmarks.peer_mctx", "8", "128")).items()}
+    images = learner(minatar)
+    return {
+        "sgemm, GFLOP/s (the limit)": peak / 1e9,
+        "learner, seed-updates/s": updates,
+        "loop over nn.Linear agents, seed-updates/s": max(linear.values()),
+        "learner / loop": updates / max(linear.values()),
+        "learner's matrix products / sgemm": updates * learner_flops(cartpole) / peak,
+        "search 30 x 8 roots, k simulations/s": few / 1e3,
+        "mctx 30 x 8 roots, k simulations/s": mctx[8] / 1e3,
+        "search / mctx, 30 x 8 roots": few / mctx[8],
+        "search 30 x 128 roots, k simulations/s": many / 1e3,
+        "mctx 30 x 128 roots, k simulations/s": mctx[128] / 1e3,
+        "search / mctx, 30 x 128 roots": many / mctx[128],
+        "search time / net calls' time, 30 x 8": few_nets / few,
+        "search time / net calls' time, 30 x 128": many_nets / many,
+        **json.loads(peer("benchmarks.trees")),
+        "Cart Pole ground truth, M steps/s": ground_truth() / 1e6,
+        "MinAtar learner, seed-updates/s": images,
+        "MinAtar learner's matrix products / sgemm": images * learner_flops(minatar) / peak,
+        **json.loads(peer("benchmarks.lunar_lander")),
+        **json.loads(peer("benchmarks.breakout")),
+    }
 
 
 def main() -> None:
-    """Runs everything, prints the table and writes it."""
+    """Runs everything, prints the tables and writes them."""
     threads.configure()
     cartpole, minatar = Population("cartpole", "paper"), Population("minatar", "desk")
-    rounds = []
+    runs = [whole_run.WholeRun(name, profile) for name, profile in whole_run.REPORTED.items()]
+    rounds, stretches = [], []
     for _ in range(ROUNDS):
-        peak, updates = sgemm(), learner(cartpole)
-        linear = {n: float(peer("benchmarks.peer_linear", str(n))) for n in (1, threads.cores())}
-        few, few_nets = searcher(cartpole, 8)
-        many, many_nets = searcher(cartpole, 128)
-        mctx = {int(roots): x for roots, x in json.loads(peer("benchmarks.peer_mctx", "8", "128")).items()}
-        images = learner(minatar)
-        rounds.append(
-            {
-                "sgemm, GFLOP/s (the limit)": peak / 1e9,
-                "learner, seed-updates/s": updates,
-                "loop over nn.Linear agents, seed-updates/s": max(linear.values()),
-                "learner / loop": updates / max(linear.values()),
-                "learner's matrix products / sgemm": updates * learner_flops(cartpole) / peak,
-                "search 30 x 8 roots, k simulations/s": few / 1e3,
-                "mctx 30 x 8 roots, k simulations/s": mctx[8] / 1e3,
-                "search / mctx, 30 x 8 roots": few / mctx[8],
-                "search 30 x 128 roots, k simulations/s": many / 1e3,
-                "mctx 30 x 128 roots, k simulations/s": mctx[128] / 1e3,
-                "search / mctx, 30 x 128 roots": many / mctx[128],
-                "search time / net calls' time, 30 x 8": few_nets / few,
-                "search time / net calls' time, 30 x 128": many_nets / many,
-                "Cart Pole ground truth, M steps/s": ground_truth() / 1e6,
-                "MinAtar learner, seed-updates/s": images,
-                "MinAtar learner's matrix products / sgemm": images * learner_flops(minatar) / peak,
-                **json.loads(peer("benchmarks.lunar_lander")),
-                **json.loads(peer("benchmarks.breakout")),
-            }
-        )
-    torch_kernels = torch.backends.cpu.get_cpu_capability()
-    lines = [
-        f"{processor()}, {threads.cores()} cores, Python {platform.python_version()}, torch {torch.__version__}, "
-        f"commit {commit()[:7]}.",
-        f"Compiled for {llvm.get_host_cpu_name()} in tiles of {ROWS} rows; torch's kernels are for {torch_kernels}. "
-        f"Peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GiB.",
-        "",
-        "| | median | min | max |",
-        "|---|---|---|---|",
-    ]
+        rounds.append(side_by_side(cartpole, minatar))
+        stretches.append([run.advance(whole_run.SECONDS) for run in runs])
+    rows = []
     for name in dict.fromkeys(chain.from_iterable(rounds)):
-        values = [figures[name] for figures in rounds]
-        lines.append(f"| {name} | {' | '.join(map(shown, (statistics.median(values), min(values), max(values))))} |")
-    print("\n".join(lines))
-    text = PAGE.read_text()
-    before, after = text[: text.index(START) + len(START)], text[text.index(END) :]
-    files.replace(PAGE, ["\n".join([before, *lines, after]).encode()])
+        rows.append([name, *page.spread([figures[name] for figures in rounds])])
+    kernels = torch.backends.cpu.get_cpu_capability()
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    bench = [
+        page.machine(),
+        f"Compiled for {llvm.get_host_cpu_name()} in tiles of {ROWS} rows and {LANES} columns; torch's kernels are for "
+        f"{kernels}. Peak memory {peak:.2f} GiB.",
+        "",
+        *page.table(["", "median", "min", "max"], rows),
+    ]
+    page.put(page.PERFORMANCE, "bench", bench)
+    measured = list(zip(runs, zip(*stretches, strict=True), strict=True))
+    page.put(page.PERFORMANCE, "whole runs", [page.machine(), "", *whole_run.lines(measured)])
+    page.put(page.PERFORMANCE, "studies", studies.lines(list(studies.trained(ROOT))))
+    page.put(page.PERFORMANCE, "memory", memory.lines())
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from ale_py.vector_env import AtariVectorEnv
 from muzero_probe import threads
 from muzero_probe.envs.breakout import FRAMES_PER_STEP, NO_OPS, Breakout
 
-ROUNDS = 5
+ROUNDS = 3
 GAMES = 20
 STEPS = 100  # of every game
 

@@ -23,7 +23,8 @@ from typing import Any, NamedTuple
 from analyses.harness import study
 from analyses.harness.checkpoints import find
 from analyses.harness.registry import questions, settings
-from benchmarks.__main__ import processor
+from benchmarks import page
+from benchmarks.page import duration, processor
 from muzero_probe import agents, files, threads
 from muzero_probe.agents import Agent
 from muzero_probe.checkpoints import ROOT, list_checkpoints
@@ -31,10 +32,9 @@ from muzero_probe.provenance import commit
 from muzero_probe.runs.run import Run, train
 
 TIMES = Path(__file__).with_suffix(".json")
-PAGE = Path(__file__).parents[1] / "docs" / "cluster.md"
-START, END = "<!-- cluster -->", "<!-- /cluster -->"
+PAGE = page.ROOT / "docs" / "cluster.md"
 CORES = (2, 8, 32, 128, 512, 2_000)
-UPDATES = {"cartpole": 153, "lunar_lander": 115}  # seed-updates/s and core, docs/performance.md's whole studies
+UPDATES = {"cartpole": 153, "lunar_lander": 115}  # seed-updates/s and core, of whole studies at 81738cf
 STEP = 10_000  # whose models are measured
 WARM = {"episodes": 1, "states": 1, "candidates": 1, "budgets": (4,), "rules": ()}  # compiles
 SMALL = {"episodes": 2, "states": 5, "candidates": 5, "budgets": (4, 8), "rules": ()}
@@ -100,7 +100,7 @@ def schedule(phases: Sequence[Phase], cores: int) -> Schedule:
     name, seconds = phases[worst]
     units = f"{len(seconds):,} x {name}"
     if math.isclose(long, max(seconds)):
-        return Schedule(total, efficiency, f"longest unit ({units}, {shown(long)})")
+        return Schedule(total, efficiency, f"longest unit ({units}, {duration(long)})")
     return Schedule(total, efficiency, f"number of units ({units})")
 
 
@@ -161,18 +161,10 @@ def training(of: Study, cores: int) -> Schedule:
     """A seed is one task: no more than a core updates it."""
     one = agents.load(of.agent).profile(of.profile).training.steps / UPDATES[of.agent]
     found = schedule([Phase("seed", [one] * of.seeds)], cores)
-    return found._replace(bound=f"one seed's training ({shown(one)})") if cores >= of.seeds else found
+    return found._replace(bound=f"one seed's training ({duration(one)})") if cores >= of.seeds else found
 
 
-def shown(seconds: float) -> str:
-    """A time with two or three digits."""
-    for least, unit in ((3_600, "h"), (60, "min")):
-        if seconds >= least:
-            return f"{seconds / least:,.3g} {unit}" if seconds / least < 100 else f"{seconds / least:,.0f} {unit}"
-    return f"{seconds:.2g} s"
-
-
-def tables(measured: dict[str, Any]) -> str:
+def tables(measured: dict[str, Any]) -> list[str]:
     """The page's tables, of the times that were measured."""
     lines = [
         f"Unit times: {measured['processor']}, one core, commit {measured['commit'][:7]}; "
@@ -189,8 +181,8 @@ def tables(measured: dict[str, Any]) -> str:
         title = agents.load(of.agent).title
         lines += [
             "",
-            f"**{title} `{of.profile}`, {of.seeds:,} seeds{of.note}:** {shown(train_work)} of one core for training, "
-            f"{shown(work)} for analyses in {count[5]:,} units of five seeds or {count[1]:,} of one; "
+            f"**{title} `{of.profile}`, {of.seeds:,} seeds{of.note}:** {duration(train_work)} of one core for "
+            f"training, {duration(work)} for analyses in {count[5]:,} units of five seeds or {count[1]:,} of one; "
             f"{disk / 1e9:,.2g} GB of checkpoints and resume states.",
             "",
             "| cores | training | efficiency | bound by | analyses, `--shard 5` | efficiency | `--shard 1` | "
@@ -199,11 +191,11 @@ def tables(measured: dict[str, Any]) -> str:
         ]
         for cores in CORES:
             seeds, five, one = training(of, cores), schedule(phases[5], cores), schedule(phases[1], cores)
-            cells = [f"{cores:,}", shown(seeds.seconds), f"{seeds.efficiency:.0%}", seeds.bound]
-            cells += [shown(five.seconds), f"{five.efficiency:.0%}"]
-            cells += [shown(one.seconds), f"{one.efficiency:.0%}", one.bound]
+            cells = [f"{cores:,}", duration(seeds.seconds), f"{seeds.efficiency:.0%}", seeds.bound]
+            cells += [duration(five.seconds), f"{five.efficiency:.0%}"]
+            cells += [duration(one.seconds), f"{one.efficiency:.0%}", one.bound]
             lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines) + "\n"
+    return lines
 
 
 def smaller(own: Any, values: dict[str, Any]) -> Any:
@@ -299,11 +291,7 @@ def main() -> None:
     given = parser.parse_args()
     if given.command:
         files.replace(TIMES, [(json.dumps(measure(given.populations, given.root), indent=2) + "\n").encode()])
-    text = tables(json.loads(TIMES.read_text()))
-    print(text)
-    page = PAGE.read_text()
-    before, rest = page.split(START)
-    files.replace(PAGE, [f"{before}{START}\n{text}{END}{rest.split(END)[1]}".encode()])
+    page.put(PAGE, "cluster", tables(json.loads(TIMES.read_text())))
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from muzero_probe.models import TrueModel
 from muzero_probe.search.leaves import RolloutLeaf
 from muzero_probe.search.mcts import search
 
-ROUNDS = 9
+ROUNDS = 5
 ROWS = 64
 HORIZON = 128
 SIMULATIONS = 64

@@ -47,11 +47,18 @@ def test_what_is_asked_for_is_pinned(name: str):
         assert requirement.specifier.contains(there[canonicalize_name(requirement.name)]), requirement
 
 
-@pytest.mark.parametrize("name", HASHED)
+@pytest.mark.parametrize("name", [*HASHED, "peers"])
 def test_every_package_has_its_hashes(name: str):
     entries = re.sub(r" \\\n +", " ", text(name)).splitlines()
     assert [entry for entry in entries if not entry.startswith("#") and "--hash=sha256:" not in entry] == []
     assert "://" not in text(name)
+
+
+def test_peers_bring_nothing_that_is_ours():
+    (bound,) = re.findall(r'echo "(.+)" \|', (ROOT / "Makefile").read_text())
+    asked_for = Requirement(bound)
+    assert list(pinned("peers")) == [asked_for.name]
+    assert asked_for.specifier.contains(pinned("peers")[asked_for.name])
 
 
 @pytest.mark.parametrize("name", HASHED)

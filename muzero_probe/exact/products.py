@@ -15,6 +15,7 @@ from numba import types
 
 from muzero_probe.compiled import jit
 from muzero_probe.exact.lanes import (
+    HALF,
     SIZE,
     WIDTH,
     Builder,
@@ -27,9 +28,9 @@ from muzero_probe.exact.lanes import (
     store_vector,
 )
 
-# rows of a tile: its sums, one vector of 16 a row, fill the registers, 16 of half a vector or 32 of a whole one
-ROWS = 12 if llvm.get_host_cpu_features().get("avx512f") else 6
-
+# A tile's sums fill the registers: 32 of 16 lanes hold 12 rows of two each, 16 of 8 lanes hold 6 rows of two. A number
+# of `a` then serves two multiply-adds: with one a number, a core is bound by its loads, two a cycle.
+ROWS, LANES = (12, 2 * WIDTH) if llvm.get_host_cpu_features().get("avx512f") else (6, WIDTH)
 
 NO_LIMIT = np.float32(-np.inf)  # of `product`
 
@@ -129,16 +130,18 @@ def _product(typing_context, a, b, start, out, least):
 
             _loop(builder, tiles, [], one)
 
-        whole = builder.udiv(N, SIZE(WIDTH))
+        whole = builder.udiv(N, SIZE(LANES))
 
         def wide(index: Value, _: list[Value]) -> list[Value]:
-            strip(builder.mul(index, SIZE(WIDTH)), WIDTH)
+            strip(builder.mul(index, SIZE(LANES)), LANES)
             return []
 
         _loop(builder, whole, [], wide)
-        done = builder.mul(whole, SIZE(WIDTH))
-        with builder.if_then(builder.icmp_signed("<", done, N)):
-            strip(done, WIDTH // 2)
+        done = builder.mul(whole, SIZE(LANES))
+        for lanes in (WIDTH, HALF)[WIDTH == LANES :]:  # a power of two each: LLVM takes vectors of 24 apart
+            with builder.if_then(builder.icmp_signed("<=", builder.add(done, SIZE(lanes)), N)):
+                strip(done, lanes)
+            done = builder.mul(builder.udiv(N, SIZE(lanes)), SIZE(lanes))
         return context.get_dummy_value()
 
     return signature, emit

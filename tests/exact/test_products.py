@@ -30,7 +30,7 @@ def normal(*shape: int, seed: int = 0) -> np.ndarray:
 
 
 @pytest.mark.parametrize("rows", [1, 2, ROWS, ROWS + 1, 2 * ROWS + 5])
-@pytest.mark.parametrize(("inner", "width"), [(1, 8), (5, 16), (9, 40)])
+@pytest.mark.parametrize(("inner", "width"), [(1, 8), (5, 16), (3, 24), (9, 40), (2, 56), (4, 64)])
 def test_entries_are_the_chains_of_the_formula_bit_for_bit(rows: int, inner: int, width: int):
     a, b, bias = normal(rows, inner), normal(inner, width, seed=1), normal(width, seed=2)
     expected = np.array([[chain(line, column, start) for column, start in zip(b.T, bias, strict=True)] for line in a])
