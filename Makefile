@@ -3,6 +3,7 @@
 #   make figures PROFILE=paper          the full population: hours; what ships is not trained again
 #   make train-seeds                    train alone; what ships is complete (TRAIN='--root elsewhere': anew)
 #   make study                          draw the committed tables of all agents side by side
+#   make baselines                      DQN and PPO at as many environment steps, all agents: hours (AGENT=cartpole)
 #   make report                         one page of everything, from the same tables: docs/report.html
 PYTHON  ?= python3
 PROFILE ?= quick
@@ -30,8 +31,12 @@ seeds   := $(if $(SEEDS),--seeds $(SEEDS))
 fit     := $(shell test "$$(cat .venv/run 2>/dev/null)" = "$$(pwd -P)" && $(BIN)/python -c "" 2>/dev/null && echo yes)
 agents  := --agent paper/cartpole --agent desk/lunar_lander --agent desk/minatar --agent desk/breakout
 
-.PHONY: figures study report fixed words train-seeds analyses redraw ship test test-lowest test-install check format bench \
-    tiny lock clean python
+# whose baselines are made: all of the study, or AGENT, in the study's profile unless PROFILE names another
+study_of = $(or $(if $(filter file,$(origin PROFILE)),$(filter %/$(AGENT),$(agents))),$(PROFILE)/$(AGENT))
+trained  = $(if $(filter-out file,$(origin AGENT) $(origin PROFILE)),--agent $(study_of),$(agents))
+
+.PHONY: figures study baselines report fixed words train-seeds analyses redraw ship test test-lowest test-install check format \
+    bench tiny lock clean python
 
 figures: redraw
 
@@ -68,6 +73,9 @@ ship: words .venv/run
 	$(BIN)/python -m muzero_probe.cli.ship $(AGENT) --profile $(PROFILE) $(if $(STEPS),--steps $(STEPS))
 	cd checkpoints/$(PROFILE)/$(AGENT) && { echo SHA256SUMS; cut -c 67- SHA256SUMS; } | \
 	    git add --force --pathspec-from-file=-
+
+baselines: words .venv/dev
+	$(BIN)/python -m baselines $(trained) $(seeds)
 
 test: .venv/dev
 	$(BIN)/python -m pytest -q --numprocesses auto --dist loadfile --no-loadscope-reorder

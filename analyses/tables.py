@@ -122,6 +122,8 @@ def measured(path: Path, wanted: Sequence[str] = ()) -> pd.DataFrame:
 def _by(path: Path) -> str:
     """The command that makes a table, as far as its place tells."""
     profile, agent = path.parent.parent.name, path.parent.name
+    if path.stem == "baselines":
+        return f" (python -m baselines --agent {profile}/{agent})"
     table = path.stem.isidentifier() and path.stem not in {"claims", "contrasts"}  # not a unit of one
     return "" if not table else f" (python -m analyses {path.stem} --profile {profile} --agent {agent})"
 

@@ -1,12 +1,16 @@
 """How well do agents play during training, with the search and without (the paper's Figure 2)?
 
 The undiscounted return of the search policy pi_MuZero and of the policy prior alone against the
-training step, a panel per agent; below, what the search adds to the return of the same seed.
+training step, a panel per agent; below, what the search adds to the return of the same seed. Beside them, where an
+agent has a table of them, the final return of baselines without a model after as many environment steps.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pandas as pd
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from analyses import stats
@@ -19,23 +23,27 @@ CAPTION = (
     "there the search acts more greedily, while the prior is sampled as it is."
 )
 COLUMNS = ("seed", "step", "policy", "return_mean")
+FURTHER = {"baselines": ("seed", "algorithm", "policy", "return_mean")}
 
 POLICIES = {
     "search": ("Search (MuZero)", {"color": style.BLUE}),
     "prior": ("Policy prior alone (no search)", style.NO_SEARCH),
 }
+# by algorithm: its name, the way of playing that is drawn, and its dash, which greys do not hide
+BASELINES = {"dqn": ("DQN", "greedy", (0, (1, 1))), "ppo": ("PPO", "sampled", (0, (1, 3)))}
 DIFFERENCE = "Search − prior"
 
 
 @style.context()
-def draw(tables: Mapping[str, pd.DataFrame]) -> Figure:
+def draw(tables: Mapping[str, pd.DataFrame], *, baselines: Mapping[str, pd.DataFrame] | None = None) -> Figure:
     """Draw Figure 2 from the table `returns` of each agent; policies side by side where all have one checkpoint.
 
-    An agent whose table lacks one of the policies has no difference.
+    An agent whose table lacks one of the policies has no difference. `baselines` are the tables of that name.
     """
+    levels = _levels(baselines or {})
     wide = {agent: stats.by_seed(table, "return_mean", ["policy", "step"]) for agent, table in tables.items()}
     if all(table["step"].nunique() == 1 for table in tables.values()):
-        return _side_by_side(tables, wide)
+        return _side_by_side(tables, wide, levels)
     paired = [agent for agent in tables if _both(wide[agent])]
     figure, grid = style.panels(2 if paired else 1, len(tables))
     column = dict(zip(tables, grid.T, strict=True))
@@ -47,6 +55,7 @@ def draw(tables: Mapping[str, pd.DataFrame]) -> Figure:
             of_policy = means.loc[means["policy"] == policy]
             if not of_policy.empty:
                 entries[label] = style.line(upper, of_policy, "step", **look)
+        entries |= _draw_levels(upper, levels.get(agent, []))
         upper.set_title(f"{style.title(table, agent)}\n{style.seeds_name(means.loc[:, 'n'], table)}")
         drawn = [upper]
         if agent in paired:
@@ -69,6 +78,32 @@ def draw(tables: Mapping[str, pd.DataFrame]) -> Figure:
     return figure
 
 
+def _levels(baselines: Mapping[str, pd.DataFrame]) -> dict[str, list[tuple[str, Any]]]:
+    """By agent, for every algorithm of `BASELINES`: the legend's label, and mean and interval over seeds."""
+    means = {}
+    for agent, table in baselines.items():
+        found: Any = stats.across_seeds(table, "return_mean", by=["algorithm", "policy"])
+        means[agent] = {(row.algorithm, row.policy): row for row in found.itertuples(index=False)}
+    levels: dict[str, list[tuple[str, Any]]] = {agent: [] for agent in means}
+    for algorithm, (name, policy, _) in BASELINES.items():
+        rows = {
+            agent: of_agent[algorithm, policy] for agent, of_agent in means.items() if (algorithm, policy) in of_agent
+        }
+        seeds = sorted({row.n for row in rows.values()})
+        n = " to ".join(map(str, seeds[:: len(seeds) - 1 or 1]))  # the least and the most, where they differ
+        for agent, row in rows.items():
+            levels[agent].append((f"{name} ({policy}), equal environment steps, n = {n}", row))
+    return levels
+
+
+def _draw_levels(axes: Axes, levels: Sequence[tuple[str, Any]]) -> dict[str, Artist]:
+    """Draw the baselines of one agent; returns their entries of the legend."""
+    return {
+        label: style.level(axes, row.mean, row.low, row.high, color=style.BROWN, linestyle=BASELINES[row.algorithm][2])
+        for label, row in levels
+    }
+
+
 def _both(wide: pd.DataFrame) -> bool:
     return set(POLICIES) <= set(wide.columns.get_level_values("policy"))
 
@@ -78,7 +113,9 @@ def _difference(wide: pd.DataFrame) -> pd.DataFrame:
     return wide.xs("search", axis=1, level="policy") - wide.xs("prior", axis=1, level="policy")
 
 
-def _side_by_side(tables: Mapping[str, pd.DataFrame], wide: Mapping[str, pd.DataFrame]) -> Figure:
+def _side_by_side(
+    tables: Mapping[str, pd.DataFrame], wide: Mapping[str, pd.DataFrame], levels: Mapping[str, list[tuple[str, Any]]]
+) -> Figure:
     """Draw one checkpoint of each agent: the two policies, joined for each seed."""
     figure, grid = style.panels(1, len(tables))
     entries = {}
@@ -93,6 +130,7 @@ def _side_by_side(tables: Mapping[str, pd.DataFrame], wide: Mapping[str, pd.Data
             of_policy = means.loc[means["policy"] == policy].assign(place=place)
             if not of_policy.empty:
                 entries[label] = style.line(axes, of_policy, "place", **look)
+        entries |= _draw_levels(axes, levels.get(agent, []))
         title = f"{style.title(table, agent)}\nStep {style.step_name(table['step'].iloc[0])}, "
         title += style.seeds_name(means.loc[:, "n"], table)
         if _both(wide[agent]):

@@ -33,7 +33,7 @@ SINGLE_ROW_HEIGHT = 2.0
 LEGEND_LINE_HEIGHT = 0.17
 
 # A colour, dash and marker mean the same thing in every figure.
-BLUE, ORANGE, GREEN, VERMILION, PURPLE = seaborn.color_palette("colorblind").as_hex()[:5]
+BLUE, ORANGE, GREEN, VERMILION, PURPLE, BROWN = seaborn.color_palette("colorblind").as_hex()[:6]
 DARK, GREY, PALE = "#404040", "#8c8c8c", "#f0f0f0"
 # The paper's colours and dashes of planners; the learned model's thin line stays visible on the true one's.
 MODEL_LINE: dict[str, dict[str, Any]] = {

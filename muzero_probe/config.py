@@ -7,6 +7,7 @@ et al. (2020), "lineage" the muzero-general implementation that the paper's Cart
 """
 
 import dataclasses
+import math
 import operator
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -221,6 +222,15 @@ class TrainingConfig:
             self.temperature_changes
         ):
             raise ValueError(f"training.temperature_changes {self.temperature_changes} must ascend within [0, 1]")
+
+    @property
+    def environment_steps(self) -> int:
+        """Steps of a seed's environments in the whole training, warm-up included.
+
+        The n-th slot from the end of the warm-up on allows n x environments x updates_per_environment_step updates.
+        """
+        slots = math.ceil((self.steps - 1e-9) / (self.environments * self.updates_per_environment_step))
+        return (self.warmup_slots - 1 + slots) * self.environments
 
     def temperature(self, step: int) -> float:
         """Returns T of eq 2 at a training step."""

@@ -42,6 +42,7 @@ def contents(
         margins=(ERROR_FACTOR, round(100 * RETURN_SHARE)),
         claims=list(_claims(study)),
         agents=[_agent(agent) for agent in study.agents],
+        baselines=[row for agent in study.agents for row in _baselines(agent)],
         figures=[drawing for drawing in drawings if drawing.name != TREE],
         tree=next((drawing for drawing in drawings if drawing.name == TREE), None),
         undrawn=undrawn,
@@ -184,12 +185,32 @@ def _agent(agent: Agent) -> dict[str, Any]:
         across: Any = stats.across_seeds(last, "return_mean", by=["policy"])
         for row in across.itertuples(index=False):
             shown = words.effect(row.mean, row.low, row.high, "", sign=False)
-            iqm = (
-                words.number(row.iqm, words.decimals(row.low, row.high)) if row.low < row.high else words.plain(row.iqm)
-            )
-            found["returns"][row.policy] = (shown, iqm)
+            found["returns"][row.policy] = (shown, _iqm(row))
             found["seeds"] = words.count(row.n, repeated=agent.repeated)
     return found
+
+
+def _baselines(agent: Agent) -> Iterator[dict[str, Any]]:
+    """What agents without a model return after as many environment steps: a row per algorithm and way of playing."""
+    if "baselines" not in agent.tables:
+        return
+    table = agent.tables["baselines"]
+    steps = table.groupby("algorithm")["environment_steps"].max()
+    across: Any = stats.across_seeds(table, "return_mean", by=["algorithm", "policy"])
+    for row in across.itertuples(index=False):
+        yield {
+            "agent": agent,
+            "algorithm": f"{row.algorithm.upper()}, {row.policy}",
+            "seeds": words.count(row.n),
+            "steps": f"{steps[row.algorithm]:,}",
+            "returns": words.effect(row.mean, row.low, row.high, "", sign=False),
+            "iqm": _iqm(row),
+        }
+
+
+def _iqm(row: Any) -> str:
+    """The interquartile mean of a row of `stats.summary`, with the decimals of its interval."""
+    return words.number(row.iqm, words.decimals(row.low, row.high)) if row.low < row.high else words.plain(row.iqm)
 
 
 def _sources(study: Study) -> Iterator[dict[str, Any]]:

@@ -37,8 +37,9 @@ class Agent:
         return self.said("repeats") == "repetition"
 
     def said(self, name: str) -> Any:
-        """What the provenance of its tables says; None where it says nothing."""
-        return next(iter(self.tables.values())).attrs["provenance"].get(name)
+        """What the provenance of its tables says, of those that say it; None where none does."""
+        said = (table.attrs["provenance"].get(name) for table in self.tables.values())
+        return next((value for value in said if value is not None), None)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,7 +5,8 @@
     nets <- agents <- probed, runs, cli, analyses
 
 Figures import only the tables, their statistics and the command line's words; the report imports figures and claims.
-Neither reaches torch or numba. Analyses import nothing of training's loop.
+Neither reaches torch or numba. Analyses import nothing of training's loop. Nobody imports baselines, which import the
+analyses' harness and nothing of MuZero's training.
 """
 
 import ast
@@ -67,7 +68,7 @@ def module_name(path: Path) -> str:
 
 SOURCES = {
     module_name(path): path
-    for top in ("muzero_probe", "analyses", "figures", "report")
+    for top in ("muzero_probe", "analyses", "baselines", "figures", "report")
     for path in (ROOT / top).rglob("*.py")
 }
 
@@ -164,6 +165,17 @@ def test_analyses_import_nothing_of_training_or_figures(module: str):
     reached = {name for name in closure(module) if below(name, "muzero_probe.training") or below(name, "figures")}
     assert reached <= apart
     assert not {name for name in closure(module) if below(name, "report")}
+
+
+@pytest.mark.parametrize("module", in_package("baselines"))
+def test_baselines_import_nothing_of_training_or_figures(module: str):
+    others = {name for name in closure(module) if name.split(".")[0] in ("figures", "report")}
+    assert not others | {name for name in imports(module) if below(name, "muzero_probe.training")}
+
+
+def test_nobody_imports_baselines():
+    importing = {module for module in SOURCES if any(below(name, "baselines") for name in imports(module))}
+    assert importing <= set(in_package("baselines"))
 
 
 @pytest.mark.parametrize("module", in_package("figures"))

@@ -39,6 +39,7 @@ def make(words: str, folder: Path) -> subprocess.CompletedProcess[str]:
         ("analyses AGENT='my agent.py'", 'AGENT is "my agent.py", it must be one word.'),
         ("train-seeds DEVICE=", 'DEVICE is "", it must be one word.'),
         ("train-seeds SEEDS='0, 3'", 'SEEDS is "0, 3": write 0:30 (0 to 29), 3 or 0,4,7.'),
+        ("baselines AGENT=", 'AGENT is "", it must be one word.'),
         ("figure", "No rule to make target 'figure'."),
     ],
 )
@@ -59,3 +60,21 @@ def test_what_is_given_arrives(tmp_path: Path):
     assert ".venv/bin/muzero-probe train a.py --profile smoke --seeds 0:2 --device cuda:1 --root x y" in commands
     assert ".venv/bin/python -m analyses --profile smoke --agent a.py --seeds 0:2 --device cuda:1" in commands
     assert not (tmp_path / ".venv").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "places"),
+    [
+        ("", "--agent paper/cartpole --agent desk/lunar_lander --agent desk/minatar --agent desk/breakout"),
+        ("AGENT=minatar", "--agent desk/minatar"),
+        ("AGENT=minatar PROFILE=smoke SEEDS=0:2", "--agent smoke/minatar --seeds 0:2"),
+        ("PROFILE=smoke", "--agent smoke/cartpole"),
+    ],
+)
+def test_whose_baselines_are_made(words: str, places: str, tmp_path: Path):
+    for name in ("pyproject.toml", *(f"requirements/{each}.txt" for each in ("study", "torch", "dev"))):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("")
+    done = make(f"baselines {words}", tmp_path)
+    assert done.returncode == 0, done
+    assert f".venv/bin/python -m baselines {places}" in [line.strip() for line in done.stdout.splitlines()]

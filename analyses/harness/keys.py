@@ -18,6 +18,7 @@ from pathlib import Path
 NOT_MEASURING = (
     "analyses.harness.settings", "analyses.tables", "muzero_probe.arrays", "muzero_probe.compiled",
     "muzero_probe.config", "muzero_probe.envs.drawing", "muzero_probe.files", "muzero_probe.provenance",
+    "baselines.hyperparameters",
 )  # fmt: skip
 # whose numbers or dynamics go into a measurement; `provenance.versions` names all that is installed for a run
 PACKAGES = ("numpy", "numba", "llvmlite", "torch", "gymnasium", "ale-py", "box2d", "minatar", "opencv-python-headless")

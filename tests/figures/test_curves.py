@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
@@ -104,6 +105,61 @@ def test_temperatures_are_marked_where_they_fall() -> None:
     for schedule in ([], None, [[0, 0.25]]):
         figure = draw("returns", with_provenance(synthetic("returns", "cartpole"), temperatures=schedule))
         assert not figure.axes[0].texts
+
+
+def baselines(*, seeds: int = SEEDS, algorithms: tuple[str, ...] = ("dqn", "ppo")) -> pd.DataFrame:
+    """A table of baselines; greedy PPO is a trap."""
+    ways = [("dqn", "greedy", 100.0), ("ppo", "greedy", 900.0), ("ppo", "sampled", 200.0)]
+    return pd.DataFrame(
+        [
+            {"seed": seed, "algorithm": algorithm, "policy": policy, "return_mean": mean + seed**2}
+            for seed in range(seeds)
+            for algorithm, policy, mean in ways
+            if algorithm in algorithms
+        ]
+    )
+
+
+def levels(axes: Axes) -> list[tuple[float, float, float]]:
+    """Heights of dotted lines across the whole panel in the baselines' colour, and of their bands."""
+    heights = [points(line)[1, 0] for line in axes.lines if to_rgb(line.get_color()) == to_rgb(style.BROWN)]
+    bands = [patch.get_extents().transformed(axes.transData.inverted()) for patch in axes.patches]
+    assert len(heights) == len(bands)
+    return [(height, band.y0, band.y1) for height, band in zip(heights, bands, strict=True)]
+
+
+def test_baselines_are_levels_with_bands() -> None:
+    """Mean and interval over seeds of greedy DQN and sampled PPO, in the upper panel of the agents that have them."""
+    tables = {agent: synthetic("returns", agent) for agent in ("cartpole", "minatar")}
+    figure = program.modules()["returns"].draw(tables, baselines={"minatar": baselines()})
+    assert_legible(figure)
+    assert levels(figure.axes[0]) == [] == levels(figure.axes[2]) == levels(figure.axes[3])
+    found = levels(figure.axes[1])
+    table = baselines()
+    for (height, low, high), way in zip(found, (("dqn", "greedy"), ("ppo", "sampled")), strict=True):
+        mean, se = expected(table, "return_mean", algorithm=way[0], policy=way[1])
+        np.testing.assert_allclose([height, low, high], [mean, mean - T_QUANTILE * se, mean + T_QUANTILE * se])
+    labels = said(figure).splitlines()
+    assert "DQN (greedy), equal environment steps, n = 5" in labels
+    assert "PPO (sampled), equal environment steps, n = 5" in labels
+
+
+def test_baselines_of_several_agents_have_one_entry_each() -> None:
+    """With a range of seeds where they differ; an algorithm without rows has none, a single seed has no band."""
+    tables = {agent: synthetic("returns", agent) for agent in ("cartpole", "minatar")}
+    few = {"cartpole": baselines(seeds=1, algorithms=("dqn",)), "minatar": baselines(algorithms=("dqn",))}
+    figure = program.modules()["returns"].draw(tables, baselines=few)
+    (entry,) = [line for line in said(figure).splitlines() if "environment steps" in line]
+    assert entry == "DQN (greedy), equal environment steps, n = 1 to 5"
+    assert not figure.axes[0].patches and len(figure.axes[1].patches) == 1
+
+
+def test_baselines_stand_beside_a_single_checkpoint() -> None:
+    table = synthetic("returns", "cartpole")
+    table = table.loc[table["step"] == 2_000]
+    figure = program.modules()["returns"].draw({"cartpole": table}, baselines={"cartpole": baselines()})
+    assert_legible(figure)
+    assert len(levels(figure.axes[0])) == 2
 
 
 def test_returns_of_one_checkpoint_side_by_side() -> None:

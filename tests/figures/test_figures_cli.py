@@ -170,7 +170,8 @@ def test_further_tables_are_read_where_they_exist(tmp_path: Path, capsys: pytest
     write(tmp_path, "planning", "minatar", planning_table())
     write(tmp_path, "planning", "cartpole", planning_table(), profile="paper")
     assert program.read_further("planning", **where) == {"returns": {}}
-    assert program.read_further("returns", **where) == {}
+    assert program.read_further("returns", **where) == {"baselines": {}}
+    assert program.read_further("own_policy", **where) == {}
     write(tmp_path, "returns", "cartpole", returns_table())  # of another profile
     path = write(tmp_path, "returns", "cartpole", returns_table().assign(return_mean=7.0), profile="paper")
     found = program.read_further("planning", **where)["returns"]

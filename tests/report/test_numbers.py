@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy.stats import t as student
 
 from analyses import tables
 from analyses.claims.sentences import CLAIMS
@@ -120,6 +121,20 @@ class Tables:
             x = sorted(table[(table["policy"] == policy) & (table["step"] == last)]["return_mean"])
             cut = len(x) // 4
             found.add(float(np.mean(x[cut : len(x) - cut])))
+        return found | self._baselines(agent)
+
+    def _baselines(self, agent: str) -> set[float]:
+        """Means, 95 % intervals by t and interquartile means of an agent's baselines, by their definitions."""
+        path = reduced.COMMITTED / self.places[agent] / "baselines.csv"
+        if not path.is_file():
+            return set()
+        table = read(path)
+        found = set(table["environment_steps"].astype(float))
+        for _, rows in table.groupby(["algorithm", "policy"]):
+            x, n = sorted(rows["return_mean"]), len(rows)
+            half = float(student.ppf(0.975, n - 1)) * float(np.std(x, ddof=1)) / math.sqrt(n)
+            found |= {float(n), float(np.mean(x)), float(np.mean(x)) - half, float(np.mean(x)) + half}
+            found.add(float(np.mean(x[n // 4 : n - n // 4])))
         return found
 
     def _provenance(self) -> Iterator[Any]:

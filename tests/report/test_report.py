@@ -285,6 +285,39 @@ def test_one_search_has_a_section_of_its_own(tmp_path: Path):
         assert [t.text for t in page.texts if t.within("h3") and t.within(id="figures")] == ["What of returns?"]
 
 
+def test_baselines_stand_beside_the_agents(tmp_path: Path):
+    """A row per algorithm and way of playing, with mean, interval and interquartile mean; none without a table."""
+    root, out = tmp_path / "tables", tmp_path / "out"
+    reduced.write(root, "paper/cartpole", seeds=2, only=("returns",))
+    reduced.judge(root)
+    assert reduced.report(root, out) == 0
+    assert "Baselines" not in Page((out / "report.html").read_text()).said()
+    ways = {("dqn", "greedy"): [10.0, 20.0, 30.0, 40.0], ("ppo", "sampled"): [5.0, 5.0, 5.0, 5.0]}
+    rows = [
+        {
+            "agent": "cartpole",
+            "seed": seed,
+            "algorithm": algorithm,
+            "policy": policy,
+            "environment_steps": 1_024,
+            "return_mean": x,
+        }
+        for (algorithm, policy), returns in ways.items()
+        for seed, x in enumerate(returns)
+    ]
+    kinds = {"seed": "int", "environment_steps": "int", "return_mean": "float"}
+    columns = {name: files.Column(kinds.get(name, "word"), "", "") for name in rows[0]}
+    said = {"analysis": "baselines", "agent": "cartpole", "profile": reduced.PROFILE, "title": "Cart Pole"}
+    files.write(root / "small" / "cartpole" / "baselines.csv", rows, columns, said)
+    assert reduced.report(root, out) == 0
+    page = Page((out / "report.html").read_text())
+    of_agent = " ".join(t.text for t in page.texts if t.nearest("data-agent") == "cartpole" and t.within(id="agents"))
+    # 25 +- t(0.975; 3) sqrt(500 / 3) / 2, and the mean of 20 and 30
+    assert "DQN, greedy 4 seeds 1,024 25 [4, 46] 25" in of_agent
+    assert "PPO, sampled 4 seeds 1,024 5 5" in of_agent
+    assert "2 seeds 100,000" in of_agent  # MuZero's training steps, which this table does not say
+
+
 def test_recordings(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     """One that is found or named is on the page as data, folded; one too large is left out with a line."""
     root, out = tmp_path / "tables", tmp_path / "out"

@@ -183,6 +183,12 @@ def test_updates_keep_their_ratio_to_environment_steps():
     assert steps[0] == 1 and steps[-1] == 60
 
 
+@pytest.mark.parametrize("rate", [0.1, 0.3, 0.5, 1.5, 60.0])
+def test_a_config_knows_its_environment_steps(rate: float):
+    trainer, _ = finished("chain", [3], updates_per_environment_step=rate)
+    assert trainer.config.training.environment_steps == trainer.replay.written * 2
+
+
 @pytest.mark.parametrize("fraction", [0.0, 0.1, 0.25, 1.0])
 def test_the_reanalysed_fraction_is_what_was_asked_for(fraction: float):
     trainer, told = finished("chain", reanalyse_fraction=fraction)
