@@ -27,6 +27,7 @@ ACTIONS = (Action.NOOP, Action.FIRE, Action.RIGHT, Action.LEFT)
 # for ever. Its last test allows 108,000
 TIME_LIMIT = 3_000
 MACHINE = 2**16  # bytes of an emulator's state, at most; it has about 15,000
+BALL = 101  # byte of the console's memory: the ball's line on the screen, 0 while there is no ball
 CONSOLES = 128  # at most, in one environment and thread; half a MiB and an eighth of a second each
 
 
@@ -99,6 +100,13 @@ class _Console:
             if frame >= FRAMES_PER_STEP - 2:
                 self.ale.getScreenRGB(self._frames[frame - FRAMES_PER_STEP + 2])
         return points
+
+    def has_ball(self, state: GameState) -> bool:
+        """Whether there is a ball."""
+        if self.now is not state:
+            self.ale.restoreState(state.machine)
+            self.now = state
+        return bool(self.ale.getRAM()[BALL])
 
     def show(self, state: GameState) -> np.ndarray:
         """The screen [210, 160, 3] of a state, a frame later: the emulator draws while it moves on."""
@@ -190,6 +198,10 @@ class Breakout(Environment):
     def is_terminal(self, states: np.ndarray) -> NDArray[np.bool_]:
         """Whether a life was just lost or the game is over, `[B]`."""
         return np.array([self._ended(state) for state in self._check_states(states)], np.bool_)
+
+    def in_play(self, states: np.ndarray) -> NDArray[np.bool_]:
+        """Whether there is a ball; without one the agent must serve, `[B]`."""
+        return np.array([self._console(b).has_ball(state) for b, state in enumerate(self._check_states(states))], bool)
 
     def step(self, states: np.ndarray, actions: ArrayLike) -> StepResult:
         """Takes one action in each state."""

@@ -4,13 +4,15 @@ import numpy as np
 
 from muzero_probe import door
 from muzero_probe.config import SearchConfig
-from muzero_probe.envs.base import Environment, check_reset, check_step, start_states
+from muzero_probe.envs.base import Environment, check_reset, check_step, in_play, start_states
 from muzero_probe.models.contract import Model
 from muzero_probe.randomness import advance, restore, row_keys, stream
 from muzero_probe.search.policies import root_noise, sample_actions, search_policies
+from muzero_probe.training.monitor import Decided, Monitor
 from muzero_probe.training.replay import Replay
 
 STREAMS = ("resets", "actions", "noise")
+SAYS_NOTHING = np.zeros(0, np.bool_)
 
 
 class Actor:
@@ -34,6 +36,9 @@ class Actor:
         self.returns = np.zeros(rows)  # undiscounted rewards of the running episodes
         self.at_limit = np.zeros(rows, np.bool_)  # whether the state is the final one of a truncated episode
         self.finished: list[list[float]] = [[] for _ in seeds]  # returns of episodes since `pop_returns`
+        self.monitor = Monitor(
+            seeds=len(seeds), environments=environments, num_actions=env.num_actions, discount=config.discount
+        )
 
     def act(self, model: Model, temperature: float, replay: Replay) -> None:
         """Searches at every environment's state, acts, and writes one slot. `model` has S x E rows."""
@@ -46,6 +51,7 @@ class Actor:
             keys=advance(self.keys, replay.written),
         )  # fmt: skip
         actions = sample_actions(found.acting, draws)
+        playing = in_play(self.env, self.states)
         step = check_step(self.env, self.env.step(self.states, actions), S * E)
         final = self.at_limit.copy()
         terminated = step.terminated & ~final
@@ -59,6 +65,14 @@ class Actor:
             values=found.values.reshape(S, E),
         )
         self.returns += np.where(final, 0.0, step.rewards)
+        self.monitor.add(
+            Decided(
+                lengths=self.lengths, final=final, terminated=terminated, actions=actions, rewards=step.rewards,
+                returns=self.returns, in_play=SAYS_NOTHING if playing is None else playing, visits=found.training,
+                values=found.values, prior_logits=found.said.prior_logits, net_values=found.said.values,
+                net_rewards=found.said.rewards,
+            )
+        )  # fmt: skip
         self.lengths += ~final
         self.at_limit = ~final & ~terminated & (self.lengths == self.env.time_limit)
         self.states, self.observations = step.states, step.observations
@@ -92,6 +106,7 @@ class Actor:
             "lengths": self.lengths,
             "returns": self.returns,
             "at_limit": self.at_limit,
+            **self.monitor.state_dict(),
         }
         streams = {name: [rng.bit_generator.state for rng in rngs] for name, rngs in self.rngs.items()}
         return arrays, {"streams": streams, "finished": self.finished}
@@ -115,6 +130,7 @@ class Actor:
         at_limit = door.same("at_limit", arrays["at_limit"], np.bool_, rows)
         if (at_limit != (lengths == (-1 if limit is None else limit))).any():
             raise ValueError(f"at_limit must say which lengths are {limit}")
+        self.monitor.load_state_dict(arrays)
         finished = meta["finished"]
         if not isinstance(finished, list) or [type(of_seed) for of_seed in finished] != [list] * len(self.seeds):
             raise ValueError(f"finished must be {len(self.seeds)} lists of returns")
