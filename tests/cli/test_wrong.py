@@ -13,8 +13,8 @@ from tests.cli.words import FAST, SMOKE
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        ("", "a command is missing, there are train, play, status, agents"),
-        ("trian cartpole", "command 'trian' is unknown, there are train, play, status, agents"),
+        ("", "a command is missing, there are train, play, diagnose, status, agents"),
+        ("trian cartpole", "command 'trian' is unknown, there are train, play, diagnose, status, agents"),
         ("train", "Missing from muzero-probe train: AGENT What to train: a name"),
         ("train cartpol", "agent 'cartpol' is unknown: breakout, cartpole, lunar_lander, minatar, or the path of"),
         ("train --agent cartpol", "agent 'cartpol' is unknown: breakout, cartpole, lunar_lander, minatar, or the path"),

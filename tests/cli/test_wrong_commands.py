@@ -195,11 +195,11 @@ OTHER: list[tuple[str, int, str]] = [
     ("''", 2, "a word is empty"),
     ("--version", 2, "Unrecognized options: --version"),
     ("-v", 2, "Unrecognized options: -v"),
-    ("TRAIN", 2, "there are train, play, status, agents"),
+    ("TRAIN", 2, "there are train, play, diagnose, status, agents"),
     ("train play", 2, "is unknown: breakout, cartpole"),
     ("agents --root folder", 2, "misplaced options: --root"),
     ("agents cartpole", 2, "Unrecognized options: cartpole"),
-    (LONG, 2, "there are train, play, status, agents"),
+    (LONG, 2, "there are train, play, diagnose, status, agents"),
 ]
 
 
