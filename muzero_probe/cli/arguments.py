@@ -15,16 +15,7 @@ from typing import Any, TypeVar
 
 import tyro
 
-from muzero_probe.cli.seeds import parse_seeds, show_seeds
-
 T = TypeVar("T")
-SEEDS = tyro.constructors.PrimitiveConstructorSpec(  # of an option that names seeds; None for all
-    nargs=1,
-    metavar="A:B|A,B,C",
-    instance_from_str=lambda args: parse_seeds(args[0]),
-    is_instance=lambda value: value is None or isinstance(value, tuple),
-    str_from_instance=lambda value: ["all" if value is None else show_seeds(value)],
-)
 MOST_DIGITS = 18  # of a whole number; no setting is larger, and more do not fit into 64 bits
 
 

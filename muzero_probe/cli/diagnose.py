@@ -11,13 +11,20 @@ from muzero_probe.agents import load
 from muzero_probe.checkpoints import ROOT, list_checkpoints
 from muzero_probe.cli import arguments
 from muzero_probe.cli.play import opened
-from muzero_probe.cli.seeds import show_seeds
+from muzero_probe.cli.seeds import parse_seeds, show_seeds
 from muzero_probe.diagnosis.episodes import of_episodes
 from muzero_probe.diagnosis.evidence import Evidence, of_metrics
 from muzero_probe.diagnosis.rules import findings, not_judged
 from muzero_probe.runs import inventory
 from muzero_probe.runs.metrics import read_metrics
 
+SEEDS = tyro.constructors.PrimitiveConstructorSpec(  # of an option that names seeds; None for all
+    nargs=1,
+    metavar="A:B|A,B,C",
+    instance_from_str=lambda args: parse_seeds(args[0]),
+    is_instance=lambda value: value is None or isinstance(value, tuple),
+    str_from_instance=lambda value: ["all" if value is None else show_seeds(value)],
+)
 MOST_EPISODES = 1_000
 
 
@@ -32,7 +39,7 @@ class Diagnose:
     """Whom to look at: a name that `muzero-probe agents` lists, or the path of a file that defines it, which is run."""
     profile: str = "quick"
     """Profile that it was trained in."""
-    seeds: Annotated[tuple[int, ...] | None, arguments.SEEDS] = None
+    seeds: Annotated[tuple[int, ...] | None, SEEDS] = None
     """The only seeds to look at; by default all that are there."""
     episodes: int = 3
     """Episodes of the last checkpoint to watch, up to 500 steps of each; 0 reads metrics alone."""
@@ -62,7 +69,7 @@ def show(command: Diagnose) -> int:
         raise inventory.absent(command.root, command.profile, agent, "checkpoints or metrics")
     if lacking := sorted(set(command.seeds or ()) - set(there)):
         raise ValueError(f"{folder}: nothing of seeds {show_seeds(lacking)}, there are {show_seeds(there)}")
-    unjudged: dict[tuple[str, str], list[int]] = defaultdict(list)
+    unjudged: dict[str, dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))  # seeds by why and rule
     for seed in command.seeds or there:
         config, seen, seen_from = agent.config(command.profile), Evidence(), []
         if seed in last:
@@ -82,9 +89,9 @@ def show(command: Diagnose) -> int:
             _say(f"  {finding.name}: {finding.sentence}")
             _say(f"    usually helps: {finding.helps}")
         for name, why in not_judged(evidence).items():
-            unjudged[name, why].append(seed)
-    for (name, why), seeds in unjudged.items():
-        _say(f"not judged of seeds {show_seeds(seeds)}: {name}: {why}")
+            unjudged[why][name].append(seed)
+    for why, rules in unjudged.items():
+        _say(f"not judged, {why}: {', '.join(f'{name} (seeds {show_seeds(of)})' for name, of in rules.items())}")
     return 0
 
 

@@ -52,7 +52,7 @@ class Train:
     """What to train: a name that `muzero-probe agents` lists, or the path of a file that defines it, which is run."""
     profile: str = "quick"
     """Size of the study; `muzero-probe agents` lists each agent's."""
-    seeds: Annotated[tuple[int, ...], arguments.SEEDS]
+    seeds: Annotated[tuple[int, ...], diagnose.SEEDS]
     """Seeds to train: 0:30 is 0 to 29; also 3 or 0,4,7."""
     device: str = "cpu"
     """Device of nets and updates: cpu, cuda, cuda:1 and so on."""
@@ -88,7 +88,7 @@ class Status:
     """The only profile to show."""
     agent: Annotated[str | None, _NAME] = None
     """The only agent to show."""
-    seeds: Annotated[tuple[int, ...] | None, arguments.SEEDS] = None
+    seeds: Annotated[tuple[int, ...] | None, diagnose.SEEDS] = None
     """The only seeds to show; by default the profile's, and all that are there."""
 
     def __post_init__(self) -> None:

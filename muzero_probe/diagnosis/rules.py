@@ -29,6 +29,8 @@ EXPLODED = 10.0
 # a twentieth of replay has nearly all the chance to be drawn
 EFFECTIVE = 0.05
 
+UNSEEN = {"saturated": "no checkpoint was watched"}  # why evidence is not there that no metrics bring
+
 
 class Rule(NamedTuple):
     """A sign of trouble."""
@@ -82,7 +84,7 @@ RULES = (
     ),
     Rule(
         "replay without terminations", "terminations", lambda x: x < ENDS,
-        lambda x: f"an update meets {x:.2g} ends of episodes among the positions that it unrolls, at even drawing",
+        lambda x: f"the positions that an update unrolls would hold {x:.2g} ends of episodes if drawn evenly",
         "a larger replay (training.replay_slots), which keeps failures of the past, or starts from harder states: the "
         "model forgets what an end looks like",
     ),
@@ -134,7 +136,7 @@ def findings(evidence: Evidence) -> list[Finding]:
 def not_judged(evidence: Evidence) -> dict[str, str]:
     """Returns the rules that cannot be applied to a seed, and why."""
     return {
-        rule.name: evidence.unknown.get(rule.of, "there is nothing to tell it from")
+        rule.name: evidence.unknown.get(rule.of, UNSEEN.get(rule.of, "there are no metrics"))
         for rule in RULES
         if rule.of not in evidence.known
     }
