@@ -32,7 +32,7 @@ MOST_EPISODES = 1_000
 class Diagnose:
     """Says of every seed what is wrong with its agent, from its metrics and a few episodes of its last checkpoint.
 
-    The rules and their thresholds are those of docs/protocol.md, Diagnosis. The exit code is 0 whatever is found.
+    The rules and their thresholds are those of docs/tuning.md, Diagnosis. The exit code is 0 whatever is found.
     """
 
     agent: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="AGENT")]

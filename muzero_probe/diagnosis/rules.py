@@ -1,6 +1,6 @@
 """Which numbers are signs of trouble? One rule a sign: a threshold, a sentence, and what usually helps.
 
-The thresholds were written before any population was judged by them; docs/protocol.md, Diagnosis, lists them.
+The thresholds were written before any population was judged by them; docs/tuning.md, Diagnosis, lists them.
 """
 
 from collections.abc import Callable
