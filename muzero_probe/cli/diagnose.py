@@ -1,13 +1,14 @@
 """`muzero-probe diagnose`: what is wrong with the agents of a population, seed by seed, in words."""
 
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import tyro
 
-from muzero_probe.agents import load
+from muzero_probe.agents import Agent, load
 from muzero_probe.checkpoints import ROOT, list_checkpoints
 from muzero_probe.cli import arguments
 from muzero_probe.cli.play import opened
@@ -16,7 +17,7 @@ from muzero_probe.diagnosis.episodes import of_episodes
 from muzero_probe.diagnosis.evidence import Evidence, of_metrics
 from muzero_probe.diagnosis.rules import findings, not_judged
 from muzero_probe.runs import inventory
-from muzero_probe.runs.metrics import read_metrics
+from muzero_probe.runs.metrics import Course, read_metrics
 
 SEEDS = tyro.constructors.PrimitiveConstructorSpec(  # of an option that names seeds; None for all
     nargs=1,
@@ -53,12 +54,21 @@ class Diagnose:
             raise ValueError(f"episodes is {self.episodes}, at most {MOST_EPISODES:,} are possible")
 
 
-def show(command: Diagnose) -> int:
-    """Says what is found; returns the exit code.
+class Population(NamedTuple):
+    """What is there of the seeds that a command means."""
+
+    agent: Agent
+    seeds: Sequence[int]
+    last: dict[int, tuple[int, Path]]  # step and path of the last checkpoint
+    courses: dict[int, Course]
+
+
+def population(command: Diagnose) -> Population:
+    """Returns what is there.
 
     Raises:
         ValueError: in one line, if a seed is named that is not there.
-        CheckpointError: if nothing is there, or a file is damaged.
+        CheckpointError: if nothing is there, or a table of metrics is damaged.
     """
     agent = load(command.agent)
     last = {seed: (step, path) for seed, step, path in list_checkpoints(command.root, command.profile, agent.name)}
@@ -69,15 +79,25 @@ def show(command: Diagnose) -> int:
         raise inventory.absent(command.root, command.profile, agent, "checkpoints or metrics")
     if lacking := sorted(set(command.seeds or ()) - set(there)):
         raise ValueError(f"{folder}: nothing of seeds {show_seeds(lacking)}, there are {show_seeds(there)}")
+    return Population(agent, command.seeds or there, last, courses)
+
+
+def show(command: Diagnose, there: Population) -> int:
+    """Says what is found; returns the exit code.
+
+    Raises:
+        CheckpointError: if a checkpoint is damaged.
+    """
+    agent, seeds, last, courses = there
     unjudged: dict[str, dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))  # seeds by why and rule
-    for seed in command.seeds or there:
+    for seed in seeds:
         config, seen, seen_from = agent.config(command.profile), Evidence(), []
         if seed in last:
             step, path = last[seed]
             _, config, env, nets, theta = opened(path, agent, command.profile)
             if command.episodes:
                 seen = of_episodes(env, nets, theta, config, seed=seed, step=step, episodes=command.episodes)
-                seen_from.append(f"{command.episodes} episodes of the checkpoint of step {step:,}")
+                seen_from.append(f"{_episodes(command.episodes)} of the checkpoint of step {step:,}")
         told = Evidence()
         if seed in courses:
             told = of_metrics(courses[seed], config.training)
@@ -93,6 +113,10 @@ def show(command: Diagnose) -> int:
     for why, rules in unjudged.items():
         _say(f"not judged, {why}: {', '.join(f'{name} (seeds {show_seeds(of)})' for name, of in rules.items())}")
     return 0
+
+
+def _episodes(number: int) -> str:
+    return f"{number} episode{'s' * (number > 1)}"
 
 
 def _count(findings: int) -> str:

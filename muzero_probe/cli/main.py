@@ -131,7 +131,7 @@ def _asked(words: Sequence[str]) -> Callable[[], int]:
     if isinstance(command, diagnose.Diagnose):
         threads.configure()
         compiled.say_first()
-        return partial(diagnose.show, command)
+        return partial(diagnose.show, command, diagnose.population(command))
     return partial(_status, command) if isinstance(command, Status) else _agents
 
 

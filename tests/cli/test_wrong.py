@@ -60,7 +60,7 @@ from tests.cli.words import FAST, SMOKE
         ("diagnose cartpole --profile quik", "profile 'quik' is unknown for cartpole: smoke, quick, paper"),
         ("diagnose cartpole --episodes -1", "episodes is -1, it must be 0 or more"),
         ("diagnose cartpole --seeds 1,1", "a seed is named twice"),
-        ("diagnose cartpole --seed 1", "Unrecognized options: --seed 1; see muzero-probe"),
+        ("diagnose cartpole --seed 1", "misplaced options: --seed (applied to muzero-probe diagnose)"),
         ("status --agent ../up", "'../up' cannot be the name of a profile or an agent"),
         ("status --agent no/such.py", "'no/such.py' cannot be the name of a profile or an agent"),
         ("status --agent lander", "agent 'lander' is unknown, there are breakout, cartpole"),
