@@ -96,7 +96,7 @@ class Monitor:
     def pop(self, replay: Replay) -> dict[str, np.ndarray]:
         """Returns what happened since the last call, [S] each and not a number where nothing did; and replay's state.
 
-        Their meaning is that of docs/protocol.md, Metrics.
+        Their meaning is that of docs/tuning.md, Metrics.
         """
         sums, self._sums = self._sums, self._zeros()
         decisions = sums.taken.sum(1)

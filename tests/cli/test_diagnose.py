@@ -61,6 +61,15 @@ def test_late_cart_pole_has_no_falling_poles_left(tmp_path: Path, capsys: pytest
     assert not any("replay without terminations" in names for names in of_seeds(said(words, capsys)).values())
 
 
+def test_an_agent_of_ale_that_came_to_wait(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    """Two small agents of a few hundred updates, T = 0.25 from 30 % on: seed 0 never serves at the end."""
+    lines = said(with_table("breakout", "breakout", tmp_path), capsys)
+    found = of_seeds(lines)
+    assert {"waits", "waits for the time limit", "collapsed policy"} <= found[0]
+    assert not {"waits", "waits for the time limit", "collapsed policy"} & found[1]
+    assert any(line.startswith("  waits: the game is on in only 0 % of the decisions") for line in lines)
+
+
 def test_agents_that_never_serve_wait(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     """Of two agents of ALE, the one whose prior leaves the serve out."""
     agent = agents.load("breakout")
