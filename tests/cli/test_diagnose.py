@@ -22,7 +22,7 @@ TABLES = Path(__file__).parents[1] / "diagnosis" / "tables"
 def said(words: list[str], capsys: pytest.CaptureFixture[str]) -> list[str]:
     assert cli.main(["diagnose", *words]) == 0
     output, errors = capsys.readouterr()
-    assert errors == ""
+    assert all("compiling for this processor, once" in line for line in errors.splitlines())
     return output.splitlines()
 
 
