@@ -1,7 +1,7 @@
 """Do imports run one way?
 
     config, targets <- envs <- nets, search.tree <- models <- search <- training.learner <- cpu <- engine
-    engine <- training, probes <- analyses;  training <- runs <- cli
+    engine <- training, probes <- analyses;  training <- runs <- cli;  probes <- diagnosis <- cli
     nets <- agents <- probed, runs, cli, analyses
 
 Figures import only the tables, their statistics and the command line's words; the report imports figures and claims.
@@ -51,6 +51,7 @@ LAYERS = {
     "engine": 8,
     "probes": 9,
     "training": 9,
+    "diagnosis": 10,
     "runs": 10,
     "cli": 11,
 }

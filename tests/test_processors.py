@@ -20,7 +20,7 @@ from muzero_probe import agents
 from muzero_probe.cpu import inference, parameters, rows, search, updates
 from muzero_probe.exact import elementary, products
 from muzero_probe.search import tree
-from muzero_probe.training import replay
+from muzero_probe.training import monitor, replay
 
 ROOT = Path(__file__).parents[1]
 PLAYABLE = {name for name in agents.names() if not agents.load(name).lacks()}  # `agents.test_load` says which must be
@@ -116,7 +116,7 @@ def test_torch_s_agents_alone_and_in_company_on_other_instruction_sets(isa: str)
 
 
 def compiled_code() -> list[tuple[str, CPUDispatcher]]:
-    modules = (elementary, products, rows, parameters, inference, updates, search, tree, replay)
+    modules = (elementary, products, rows, parameters, inference, updates, search, tree, replay, monitor)
     return [
         (f"{module.__name__}.{name}", function)
         for module in modules

@@ -1,4 +1,4 @@
-"""The command line: muzero-probe train | play | status | agents.
+"""The command line: muzero-probe train | play | diagnose | status | agents.
 
 Exit codes are those of `DESCRIPTION`; trouble is one line on stderr, without a traceback.
 """
@@ -19,30 +19,24 @@ from rich.table import Table
 from muzero_probe import compiled, shipped, threads
 from muzero_probe.agents import Agent, load, names
 from muzero_probe.checkpoints import ROOT, CheckpointError, resume_folder
-from muzero_probe.cli import arguments, play
-from muzero_probe.cli.seeds import parse_seeds, show_seeds
+from muzero_probe.cli import arguments, diagnose, play
+from muzero_probe.cli.seeds import show_seeds
 from muzero_probe.config import MOST_STEPS, SearchConfig, TrainingConfig
 from muzero_probe.runs import inventory, progress
 from muzero_probe.runs.run import Run, train
 
 PROGRAM = "muzero-probe"
-DESCRIPTION = """Trains MuZero populations, says what is there of them, and plays with their agents.
+DESCRIPTION = """Trains MuZero populations, says what is there of them, plays with their agents, and says what is wrong
+with them.
 
 Analyses, figures and the report are no part of the installed package: they are run in a checkout of the
 repository, as python -m analyses, figures and report.
 
 Exit code 0 is success; 1 is trouble with files (damage, other settings, another process that trains the same
 seeds); 2 is a command that says something unknown or impossible."""
-COMMANDS = ("train", "play", "status", "agents")
-OF_AN_AGENT = ("train", "play")
+COMMANDS = ("train", "play", "diagnose", "status", "agents")
+OF_AN_AGENT = ("train", "play", "diagnose")
 
-_SEEDS = tyro.constructors.PrimitiveConstructorSpec(
-    nargs=1,
-    metavar="A:B|A,B,C",
-    instance_from_str=lambda args: parse_seeds(args[0]),
-    is_instance=lambda value: value is None or isinstance(value, tuple),
-    str_from_instance=lambda value: ["all" if value is None else show_seeds(value)],
-)
 _NAME = tyro.conf.arg(metavar="NAME")
 
 
@@ -58,7 +52,7 @@ class Train:
     """What to train: a name that `muzero-probe agents` lists, or the path of a file that defines it, which is run."""
     profile: str = "quick"
     """Size of the study; `muzero-probe agents` lists each agent's."""
-    seeds: Annotated[tuple[int, ...], _SEEDS]
+    seeds: Annotated[tuple[int, ...], diagnose.SEEDS]
     """Seeds to train: 0:30 is 0 to 29; also 3 or 0,4,7."""
     device: str = "cpu"
     """Device of nets and updates: cpu, cuda, cuda:1 and so on."""
@@ -94,7 +88,7 @@ class Status:
     """The only profile to show."""
     agent: Annotated[str | None, _NAME] = None
     """The only agent to show."""
-    seeds: Annotated[tuple[int, ...] | None, _SEEDS] = None
+    seeds: Annotated[tuple[int, ...] | None, diagnose.SEEDS] = None
     """The only seeds to show; by default the profile's, and all that are there."""
 
     def __post_init__(self) -> None:
@@ -107,7 +101,8 @@ class Agents:
     """Lists what can be trained: agents and their profiles."""
 
 
-Command = Train | play.Play | Status | Agents
+Command = Train | play.Play | diagnose.Diagnose | Status | Agents
+OfAnAgent = Train | play.Play | diagnose.Diagnose
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -133,6 +128,10 @@ def _asked(words: Sequence[str]) -> Callable[[], int]:
         threads.configure()
         compiled.say_first()
         return partial(play.show, command, play.player(command))
+    if isinstance(command, diagnose.Diagnose):
+        threads.configure()
+        compiled.say_first()
+        return partial(diagnose.show, command, diagnose.population(command))
     return partial(_status, command) if isinstance(command, Status) else _agents
 
 
@@ -145,10 +144,10 @@ def _parse(words: Sequence[str]) -> Command:
         words = [words[0], named, *_without(words[1:], "--agent")]
     reference = next(filter(_may_be_an_agent, words[1:]), "cartpole") if of_an_agent else "cartpole"
     command = _parse_with(words, load(reference), arguments.option(words, "--profile"))
-    if isinstance(command, Train | play.Play) and command.agent != reference:
+    if isinstance(command, OfAnAgent) and command.agent != reference:
         # another word than the agent was taken for it
         command = _parse_with(words, load(command.agent), command.profile)
-    if isinstance(command, Train | play.Play):
+    if isinstance(command, OfAnAgent):
         load(command.agent).profile(command.profile)  # refuses what it has not
     return command
 
@@ -181,9 +180,11 @@ def _parse_with(words: Sequence[str], agent: Agent, profile: str | None) -> Comm
         search=given.search, nets=given.nets,
     )  # fmt: skip
     playing = play.Play(agent=tyro.MISSING, profile=profile or usual)
+    diagnosing = diagnose.Diagnose(agent=tyro.MISSING, profile=profile or usual)
     commands: Any = Union[  # noqa: UP007
         Annotated[kind, tyro.conf.subcommand("train", default=default)],
         Annotated[play.Play, tyro.conf.subcommand("play", default=playing)],
+        Annotated[diagnose.Diagnose, tyro.conf.subcommand("diagnose", default=diagnosing)],
         Annotated[Status, tyro.conf.subcommand("status")],
         Annotated[Agents, tyro.conf.subcommand("agents")],
     ]

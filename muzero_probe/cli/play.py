@@ -11,12 +11,13 @@ import tyro
 
 from muzero_probe import engine, files
 from muzero_probe.agents import Agent, load
-from muzero_probe.checkpoints import ROOT, CheckpointError, list_checkpoints, load_checkpoint
+from muzero_probe.checkpoints import ROOT, Checkpoint, CheckpointError, list_checkpoints, load_checkpoint
 from muzero_probe.cli import animation
 from muzero_probe.cli.seeds import show_seeds
 from muzero_probe.config import Config
 from muzero_probe.envs.base import Environment
 from muzero_probe.models.learned import LearnedModel
+from muzero_probe.nets.loss import Nets
 from muzero_probe.probes.episodes import Act, Episodes, play, reset_seeds
 from muzero_probe.probes.foresight import foresight
 from muzero_probe.probes.policies import prior_policy, search_policy
@@ -97,15 +98,7 @@ def player(command: Play) -> Player:
         if not command.out.parent.is_dir():
             raise FileNotFoundError(f"{command.out}: there is no folder {command.out.parent}")
     agent = load(command.agent)
-    path = _chosen(command, agent)
-    checkpoint = load_checkpoint(path)
-    try:
-        config = agent.read(checkpoint.config, command.profile)
-        env = agent.make(config.environment)
-        nets = agent.build(config.nets, env)
-        theta = torch.tensor(nets.layout.vector(checkpoint.arrays))[None]
-    except (ValueError, TypeError, KeyError) as error:
-        raise CheckpointError(f"{path}: does not fit agent {command.agent} of this version: {error}") from error
+    checkpoint, config, env, nets, theta = opened(_chosen(command, agent), agent, command.profile)
     if command.out is not None:
         env.render(env.evaluation.reset([0])[0])  # refuses what has no pictures, before hours of play
     name = f"{agent.title}, seed {checkpoint.seed}, step {checkpoint.step:,}"
@@ -115,17 +108,39 @@ def player(command: Play) -> Player:
     )  # fmt: skip
 
 
+class Opened(NamedTuple):
+    """A checkpoint, and the agent that it holds."""
+
+    checkpoint: Checkpoint
+    config: Config
+    env: Environment
+    nets: Nets
+    theta: torch.Tensor  # [1, P]
+
+
+def opened(path: Path, agent: Agent, profile: str) -> Opened:
+    """Opens a checkpoint of an agent in a profile.
+
+    Raises:
+        CheckpointError: if it is damaged, or not such as this agent's.
+    """
+    checkpoint = load_checkpoint(path)
+    try:
+        config = agent.read(checkpoint.config, profile)
+        env = agent.make(config.environment)
+        nets = agent.build(config.nets, env)
+        theta = torch.tensor(nets.layout.vector(checkpoint.arrays))[None]
+    except (ValueError, TypeError, KeyError) as error:
+        raise CheckpointError(f"{path}: does not fit agent {agent.reference} of this version: {error}") from error
+    return Opened(checkpoint, config, env, nets, theta)
+
+
 def _chosen(command: Play, agent: Agent) -> Path:
     """Returns the path of a checkpoint."""
     found = list_checkpoints(command.root, command.profile, agent.name)
     where = f"{command.root}/{command.profile}/{agent.name}"
     if not found:
-        others = [profile for profile, name in inventory.populations(command.root) if name == agent.name]
-        there = f", or choose profile {' or '.join(others)}, which is there" if others else ""
-        raise CheckpointError(
-            f"{where}: no checkpoints; make them with: muzero-probe train {command.agent} --profile {command.profile} "
-            f"--root {command.root}{there}"
-        )
+        raise inventory.absent(command.root, command.profile, agent)
     seeds = sorted({seed for seed, _, _ in found})
     seed = seeds[0] if command.seed is None else command.seed
     if seed not in seeds:

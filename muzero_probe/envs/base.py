@@ -116,6 +116,13 @@ class Environment(ABC):
     def is_terminal(self, states: np.ndarray) -> NDArray[np.bool_]:
         """Returns, as `[B]` bool, which of the states `[B, ...]` are terminal."""
 
+    def in_play(self, states: np.ndarray) -> NDArray[np.bool_] | None:
+        """Returns in which of the states `[B, ...]` the game is on, as `[B]` bool; None where the task does not say.
+
+        It is not where the agent must do something first, such as serve.
+        """
+        return None
+
     def rollout(self, states: np.ndarray, plans: ArrayLike) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
         """Follows one plan from each state, to its end or to a termination.
 
@@ -321,6 +328,19 @@ def check_reset(env: Environment, found: tuple[np.ndarray, np.ndarray], rows: in
     except (TypeError, ValueError) as error:
         raise env._error(str(error)) from None
     return found
+
+
+def in_play(env: Environment, states: np.ndarray) -> NDArray[np.bool_] | None:
+    """Returns what an environment, perhaps somebody's own, says of B states: `[B]` bool, or None.
+
+    Raises:
+        ValueError: as `check_step`.
+    """
+    found = env.in_play(states)
+    try:
+        return None if found is None else door.array("in_play", found, (len(states),), door.BOOLEANS)
+    except (TypeError, ValueError) as error:
+        raise env._error(str(error)) from None
 
 
 def _check_seen(env: Environment, states: np.ndarray, observations: np.ndarray, rows: int) -> None:

@@ -242,6 +242,10 @@ class Breakout(Environment):
         """Whether a life was just lost or the game is over, `[B]`."""
         return np.array([self._ended(state) for state in self._check_states(states)], np.bool_)
 
+    def in_play(self, states: np.ndarray) -> NDArray[np.bool_]:
+        """Whether there is a ball; without one the agent must serve, `[B]`."""
+        return np.array([self._console(b).has_ball(state) for b, state in enumerate(self._check_states(states))], bool)
+
     def step(self, states: np.ndarray, actions: ArrayLike) -> StepResult:
         """Takes one action in each state."""
         states = self._check_states(states)

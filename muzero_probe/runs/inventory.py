@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from muzero_probe import files, shipped
-from muzero_probe.agents import load, names
+from muzero_probe.agents import Agent, load, names
 from muzero_probe.checkpoints import (
     CheckpointError,
     list_checkpoints,
@@ -120,6 +120,16 @@ def survey(root: str | Path, profile: str, agent: str, *, seeds: Sequence[int] |
 def populations(root: str | Path) -> list[tuple[str, str]]:
     """Returns (profile, agent) of all that have files under a root, sorted; `misnamed` returns the others."""
     return sorted((folder.parent.name, folder.name) for folder in _folders(root) if _named(folder))
+
+
+def absent(root: str | Path, profile: str, agent: Agent, what: str = "checkpoints") -> CheckpointError:
+    """Returns the error that says how to make what is not there, or which profile has it."""
+    others = [other for other, name in populations(root) if name == agent.name and other != profile]
+    there = f", or choose profile {' or '.join(others)}, which is there" if others else ""
+    return CheckpointError(
+        f"{root}/{profile}/{agent.name}: no {what}; make them with: muzero-probe train {agent.reference} "
+        f"--profile {profile} --root {root}{there}"
+    )
 
 
 def misnamed(root: str | Path) -> list[Path]:

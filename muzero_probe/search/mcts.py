@@ -36,11 +36,20 @@ class Record(NamedTuple):
     path_lengths: np.ndarray  # [B, simulations] int32, edges of the tree path
 
 
+class Said(NamedTuple):
+    """What the model itself says at the roots, before the search."""
+
+    prior_logits: np.ndarray  # [B, A]
+    values: np.ndarray  # [B]
+    rewards: np.ndarray  # [B, A] float64, of every action; not a number where it was not tried
+
+
 class SearchResult(NamedTuple):
     """Statistics of the roots."""
 
     visits: np.ndarray  # [B, A] int32
     values: np.ndarray  # [B] float64, mean return backed up to the root
+    said: Said
     record: Record | None
 
 
@@ -108,6 +117,7 @@ def search(
         root = start.root(observations[part], None if states is None else states[part])
         checked(root, start, rows)
         _check_states(start, root.states, config.simulations)
+        prior_logits, net_values = root.prior_logits.copy(), root.values.copy()  # a model may write over its own
         tree = trees.allocate(rows=rows, nodes=config.simulations + 1, actions=A)
         trees.set_priors(tree, 0, root.prior_logits, plan.uniform)
         if noise is not None:
@@ -117,8 +127,10 @@ def search(
             recorded = _simulate(start, tree, root.states, plan, leaf, keys[part], record=record)
         else:
             _check_simulated(start, tree, config.simulations)
+        values = tree.totals[:, 0].sum(-1) / config.simulations
+        said = Said(prior_logits, net_values, trees.root_rewards(tree))
         # the visits leave the tree, which ends here
-        return SearchResult(tree.visits[:, 0].copy(), tree.totals[:, 0].sum(-1) / config.simulations, recorded)
+        return SearchResult(tree.visits[:, 0].copy(), values, said, recorded)
 
     results = threads.run([partial(search_part, part) for part in partition(B)])
     return results[0] if len(results) == 1 else _join(results)
@@ -245,5 +257,6 @@ def _join(results: list[SearchResult]) -> SearchResult:
     return SearchResult(
         np.concatenate([result.visits for result in results]),
         np.concatenate([result.values for result in results]),
+        Said(*(np.concatenate(field) for field in zip(*(result.said for result in results), strict=True))),
         record,
     )

@@ -9,7 +9,7 @@ from muzero_probe import door
 from muzero_probe.config import SearchConfig
 from muzero_probe.exact.elementary import power_of_each
 from muzero_probe.models.contract import Model, States
-from muzero_probe.search.mcts import search
+from muzero_probe.search.mcts import Said, search
 
 
 class Searched(NamedTuple):
@@ -18,6 +18,7 @@ class Searched(NamedTuple):
     acting: np.ndarray  # [B, A] pi_MuZero at the temperature, eq 2
     training: np.ndarray  # [B, A] what the policy net is to learn: eq 2 at T = 1
     values: np.ndarray  # [B] float64, mean return backed up to the root
+    said: Said
 
 
 def search_policies(
@@ -48,7 +49,7 @@ def search_policies(
     result = search(model, observations, config, states=states, noise=noise, keys=keys)
     training = visit_policy(result.visits, 1.0)
     acting = training if temperature == 1.0 else visit_policy(result.visits, temperature)
-    return Searched(acting, training, result.values)
+    return Searched(acting, training, result.values, result.said)
 
 
 def root_noise(

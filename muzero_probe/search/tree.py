@@ -182,3 +182,16 @@ def grow(tree, plan, paths, node, prior_logits, rewards, leaf_values):
     set_priors(tree, node, prior_logits, plan.uniform)
     expand(tree, paths, node, rewards)
     back_up(tree, paths, plan.discount, leaf_values)
+
+
+@jit
+def root_rewards(tree):
+    """Returns the model's reward of every action at the root [B, A] float64; not a number where it was not tried."""
+    B, _, A = tree.visits.shape
+    found = np.full((B, A), np.nan)
+    for b in range(B):
+        for a in range(A):
+            node = tree.children[b, 0, a]
+            if node != UNVISITED:
+                found[b, a] = tree.rewards[b, node]
+    return found

@@ -4,13 +4,15 @@ import numpy as np
 
 from muzero_probe import door
 from muzero_probe.config import SearchConfig
-from muzero_probe.envs.base import Environment, check_reset, check_step, start_states
+from muzero_probe.envs.base import Environment, check_reset, check_step, in_play, start_states
 from muzero_probe.models.contract import Model
 from muzero_probe.randomness import advance, restore, row_keys, stream
 from muzero_probe.search.policies import root_noise, sample_actions, search_policies
+from muzero_probe.training.monitor import Decided, Monitor
 from muzero_probe.training.replay import Replay
 
 STREAMS = ("resets", "actions", "noise")
+SAYS_NOTHING = np.zeros(0, np.bool_)
 
 
 class Actor:
@@ -35,6 +37,9 @@ class Actor:
         self.at_limit = np.zeros(rows, np.bool_)  # whether the state is the final one of a truncated episode
         self.finished: list[list[float]] = [[] for _ in seeds]  # returns of episodes since `pop_returns`
         self.noise = np.full((rows, env.num_actions), 1 / env.num_actions)  # at the latest roots
+        self.monitor = Monitor(
+            seeds=len(seeds), environments=environments, num_actions=env.num_actions, discount=config.discount
+        )
 
     def act(self, model: Model, temperature: float, replay: Replay) -> None:
         """Searches at every environment's state, acts, and writes one slot. `model` has S x E rows."""
@@ -47,6 +52,7 @@ class Actor:
             keys=advance(self.keys, replay.written),
         )  # fmt: skip
         actions = sample_actions(found.acting, draws)
+        playing = in_play(self.env, self.states)
         step = check_step(self.env, self.env.step(self.states, actions), S * E)
         final = self.at_limit.copy()
         terminated = step.terminated & ~final
@@ -60,6 +66,14 @@ class Actor:
             values=found.values.reshape(S, E),
         )
         self.returns += np.where(final, 0.0, step.rewards)
+        self.monitor.add(
+            Decided(
+                lengths=self.lengths, final=final, terminated=terminated, actions=actions, rewards=step.rewards,
+                returns=self.returns, in_play=SAYS_NOTHING if playing is None else playing, visits=found.training,
+                values=found.values, prior_logits=found.said.prior_logits, net_values=found.said.values,
+                net_rewards=found.said.rewards,
+            )
+        )  # fmt: skip
         self.lengths += ~final
         self.at_limit = ~final & ~terminated & (self.lengths == self.env.time_limit)
         self.states, self.observations = step.states, step.observations
@@ -102,6 +116,7 @@ class Actor:
             "lengths": self.lengths,
             "returns": self.returns,
             "at_limit": self.at_limit,
+            **self.monitor.state_dict(),
         }
         if self.config.noise_steps > 1:
             arrays["noise"] = self.noise
@@ -131,6 +146,7 @@ class Actor:
             noise = door.same("noise", arrays["noise"], np.float64, (*rows, self.env.num_actions), low=0, high=1)
             door.distributions("noise", noise, (*rows, self.env.num_actions))
             self.noise = noise.copy()
+        self.monitor.load_state_dict(arrays)
         finished = meta["finished"]
         if not isinstance(finished, list) or [type(of_seed) for of_seed in finished] != [list] * len(self.seeds):
             raise ValueError(f"finished must be {len(self.seeds)} lists of returns")

@@ -190,6 +190,7 @@ class Trainer:
         values["skipped"] = np.sum([m["skipped"] for _, m in gathered], axis=0)
         values["return_mean"] = np.array([np.mean(r) if r else np.nan for r in returns])
         values["episodes"] = np.array([float(len(r)) for r in returns])
+        values |= self.actor.monitor.pop(self.replay)
         trained = self.step * self.config.training.batch_size * len(self.seeds)
         shared = {
             "environment_steps": float(self.replay.written * self.config.training.environments),

@@ -26,6 +26,7 @@ COMMANDS: dict[str, tuple[Main, list[str]]] = {
     "train": (cli.main, ["train"]),
     **{f"train {name}": (cli.main, ["train", name]) for name in agents.names()},
     "play": (cli.main, ["play"]),
+    "diagnose": (cli.main, ["diagnose"]),
     "status": (cli.main, ["status"]),
     "agents": (cli.main, ["agents"]),
     "analyses": (measuring.main, []),
@@ -124,6 +125,8 @@ def test_every_setting_of_the_analyses_is_shown():
         (["train", "minatar"], {"--nets.filters": "(default: 16)"}),
         (["play"], {"--profile": "(default: quick)", "--policy": "(default: search)", "AGENT": "(required)"}),
         (["play"], {"--seed": "(default: first)", "--step": "(default: last)"}),
+        (["diagnose"], {"--profile": "(default: quick)", "--seeds": "(default: all)", "AGENT": "(required)"}),
+        (["diagnose", "breakout"], {"--episodes": "(default: 3)", "--root": "(default: checkpoints)"}),
         (["status"], {"--root": "(default: checkpoints)", "--seeds": "(default: all)"}),
     ],
 )
@@ -141,7 +144,10 @@ def test_the_defaults_of_a_file_are_shown(tmp_path: Path):
 
 @pytest.mark.parametrize(
     ("words", "says"),
-    [([], ["train", "play", "status", "agents", "Exit code 0"]), (["agents"], ["Lists what can be trained"])],
+    [
+        ([], ["train", "play", "diagnose", "status", "agents", "Exit code 0"]),
+        (["agents"], ["Lists what can be trained"]),
+    ],
 )
 def test_commands_are_listed(words: list[str], says: list[str]):
     output = help_of(cli.main, words)

@@ -13,8 +13,8 @@ from tests.cli.words import FAST, SMOKE
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        ("", "a command is missing, there are train, play, status, agents"),
-        ("trian cartpole", "command 'trian' is unknown, there are train, play, status, agents"),
+        ("", "a command is missing, there are train, play, diagnose, status, agents"),
+        ("trian cartpole", "command 'trian' is unknown, there are train, play, diagnose, status, agents"),
         ("train", "Missing from muzero-probe train: AGENT What to train: a name"),
         ("train cartpol", "agent 'cartpol' is unknown: breakout, cartpole, lunar_lander, minatar, or the path of"),
         ("train --agent cartpol", "agent 'cartpol' is unknown: breakout, cartpole, lunar_lander, minatar, or the path"),
@@ -55,6 +55,12 @@ from tests.cli.words import FAST, SMOKE
         ("play cartpole --episodes 0", "episodes is 0, at least 1 is needed"),
         ("play cartpole --out x.png", "out is x.png, its name must end in .gif"),
         ("play cartpole --training.steps 9", "misplaced options: --training.steps (applied to muzero-probe play)"),
+        ("diagnose", "Missing from muzero-probe diagnose: AGENT Whom to look at: a name"),
+        ("diagnose cartpol", "agent 'cartpol' is unknown: breakout, cartpole, lunar_lander, minatar, or the path of"),
+        ("diagnose cartpole --profile quik", "profile 'quik' is unknown for cartpole: smoke, quick, paper"),
+        ("diagnose cartpole --episodes -1", "episodes is -1, it must be 0 or more"),
+        ("diagnose cartpole --seeds 1,1", "a seed is named twice"),
+        ("diagnose cartpole --seed 1", "misplaced options: --seed (applied to muzero-probe diagnose)"),
         ("status --agent ../up", "'../up' cannot be the name of a profile or an agent"),
         ("status --agent no/such.py", "'no/such.py' cannot be the name of a profile or an agent"),
         ("status --agent lander", "agent 'lander' is unknown, there are breakout, cartpole"),
@@ -64,7 +70,7 @@ from tests.cli.words import FAST, SMOKE
     ],
 )  # fmt: skip
 def test_a_wrong_command_is_one_line(words: str, says: str, capsys: pytest.CaptureFixture, tmp_path: Path):
-    root = ["--root", str(tmp_path)] if words.startswith(("train ", "play ", "status ")) else []
+    root = ["--root", str(tmp_path)] if words.startswith(("train ", "play ", "diagnose ", "status ")) else []
     assert cli.main([*words.split(), *root]) == 2
     output, errors = capsys.readouterr()
     assert output == ""

@@ -168,6 +168,26 @@ PLAY: list[tuple[str, int, str]] = [
     (f"--root {LONG}", 1, "File name too long"),
 ]
 
+DIAGNOSE: list[tuple[str, int, str]] = [
+    ("--seeds 7", 2, "nothing of seeds 7, there are 0:2"),
+    ("--seeds 0:9", 2, "nothing of seeds 2:9, there are 0:2"),
+    ("--seeds -1", 2, "write 0:30 (0 to 29), 3 or 0,4,7"),
+    ("--seeds ٣", 2, "digits 0 to 9"),
+    ("--seeds 0:1000000", 2, "at most 1,000"),
+    ("--seeds ''", 2, "--seeds is empty"),
+    ("--episodes -1", 2, "it must be 0 or more"),
+    (f"--episodes {HUGE}", 2, "at most 1,000 are possible"),
+    ("--episodes many", 2, NUMBER),
+    ("--profile quick", 1, "or choose profile smoke, which is there"),
+    ("--profile nope", 2, "is unknown for cartpole: smoke, quick, paper"),
+    ("--device cuda", 2, "misplaced options: --device"),
+    ("--step 3", 2, "misplaced options: --step"),
+    ("--root none", 1, "no checkpoints or metrics; make them with: muzero-probe train cartpole"),
+    ("--root file", 1, "no checkpoints or metrics; make them with: muzero-probe train cartpole"),
+    ("--root ''", 2, "--root is empty"),
+    (f"--root {LONG}", 1, "File name too long"),
+]
+
 STATUS: list[tuple[str, int, str]] = [
     ("--root none", 1, "there is no folder none"),
     ("--root file", 1, "there is no folder file"),
@@ -195,11 +215,11 @@ OTHER: list[tuple[str, int, str]] = [
     ("''", 2, "a word is empty"),
     ("--version", 2, "Unrecognized options: --version"),
     ("-v", 2, "Unrecognized options: -v"),
-    ("TRAIN", 2, "there are train, play, status, agents"),
+    ("TRAIN", 2, "there are train, play, diagnose, status, agents"),
     ("train play", 2, "is unknown: breakout, cartpole"),
     ("agents --root folder", 2, "misplaced options: --root"),
     ("agents cartpole", 2, "Unrecognized options: cartpole"),
-    (LONG, 2, "there are train, play, status, agents"),
+    (LONG, 2, "there are train, play, diagnose, status, agents"),
 ]
 
 
@@ -220,18 +240,22 @@ def test_train(words: str, code: int, says: str, place: Path, capsys: pytest.Cap
     check(f"train cartpole --profile smoke {words}", code, says, place, capsys)
 
 
-@pytest.mark.parametrize("command", ["train", "play"])
+@pytest.mark.parametrize("command", ["train", "play", "diagnose"])
 @pytest.mark.parametrize(("agent", "code", "says"), AGENTS)
 def test_agents(command: str, agent: str, code: int, says: str, place: Path, capsys: pytest.CaptureFixture[str]):
     check(f"{command} {agent}", code, says, place, capsys)
 
 
-@pytest.mark.parametrize(("words", "code", "says"), PLAY)
-def test_play(words: str, code: int, says: str, place: Path, capsys: pytest.CaptureFixture[str]):
+@pytest.mark.parametrize(
+    ("command", "words", "code", "says"),
+    [(command, *case) for command, cases in (("play", PLAY), ("diagnose", DIAGNOSE)) for case in cases],
+)
+def test_of_what_is_there(
+    command: str, words: str, code: int, says: str, place: Path, capsys: pytest.CaptureFixture[str]
+):
     root = "" if "--root" in words else f"--root {TINY}"
-    check(
-        f"play cartpole {root} {'' if '--profile' in words else '--profile smoke'} {words}", code, says, place, capsys
-    )
+    profile = "" if "--profile" in words else "--profile smoke"
+    check(f"{command} cartpole {root} {profile} {words}", code, says, place, capsys)
 
 
 @pytest.mark.parametrize(("words", "code", "says"), STATUS)

@@ -11,6 +11,7 @@ import pytest
 
 from muzero_probe import agents
 from muzero_probe.envs import Environment, Replayed
+from muzero_probe.envs.base import in_play, object_array
 from muzero_probe.envs.planted import bandit, chain, tree
 
 
@@ -363,3 +364,21 @@ def test_wrong_states_are_refused(env):
 def test_wrong_seeds_are_refused(env, seeds):
     with pytest.raises(ValueError, match="seeds must"):
         env.reset(seeds)
+
+
+def test_who_says_where_the_game_is_on(env: Environment):
+    states = walk(env)
+    found = in_play(env, frozen(states))
+    assert (found is not None) == env.name.startswith("breakout")
+    if found is not None:
+        assert found.shape == (len(states),) and found.dtype == bool
+        for state, on in zip(states, found, strict=True):
+            assert in_play(env, object_array([state])) == on
+
+
+@pytest.mark.parametrize("wrong", [np.ones(2, bool), np.ones(3), [True] * 3, "yes"])
+def test_an_environment_that_says_nonsense_is_named(wrong: object, monkeypatch: pytest.MonkeyPatch):
+    env = chain()
+    monkeypatch.setattr(env, "in_play", lambda _: wrong)
+    with pytest.raises(ValueError, match=f"^{env.name}: in_play"):
+        in_play(env, env.reset([0, 1, 2])[0])

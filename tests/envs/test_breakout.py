@@ -130,3 +130,36 @@ def test_a_missing_rom_is_one_clear_line(tmp_path, monkeypatch):
     with pytest.raises(OSError, match=r"breakout: its ROM cannot be read \(.*\): install ale-py anew") as caught:
         Breakout()
     assert "\n" not in str(caught.value)
+
+
+def test_the_ball_is_in_play_from_the_serve_to_its_loss(env: Breakout):
+    """Seen on the screen: between paddle and bricks the court is black but for the ball."""
+    states, _ = env.reset([3])
+    assert not env.in_play(states)[0]
+    waiting = env.step(states, [0]).states
+    assert not env.in_play(waiting)[0]
+    served = env.step(waiting, [1])
+    met = 0
+    while not served.terminated[0]:
+        assert env.in_play(served.states)[0]
+        court = env.render(served.states)[0, 95:187, 16:304]
+        met += bool(court.any())
+        served = env.step(served.states, [0])
+    assert met > 10
+    assert not env.in_play(served.states)[0]
+    assert not env.render(served.states)[0, 95:187, 16:304].any()
+    restarted, _ = env.restart(served.states, [5])
+    assert not env.in_play(restarted)[0]
+
+
+def test_asking_for_the_ball_changes_nothing():
+    """Whichever state the emulator is in."""
+    asked, plain = Breakout(side=48), Breakout(side=48)
+    states, others = asked.reset([1, 2])[0], plain.reset([1, 2])[0]
+    for t, action in enumerate(plan(5, 60)):
+        asked.in_play(states[:: -1 if t % 2 else 1])
+        step, other = (env.step(x, [action, 3 - action]) for env, x in ((asked, states), (plain, others)))
+        assert np.array_equal(step.observations, other.observations)
+        assert np.array_equal(step.rewards, other.rewards)
+        states, others = step.states, other.states
+    assert asked.to_bytes(states) == plain.to_bytes(others)

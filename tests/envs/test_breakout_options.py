@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
+from muzero_probe.envs.base import Environment
 from muzero_probe.envs.breakout import BALL, Breakout
 
 FIRE, RIGHT, LEFT = 1, 2, 3
@@ -24,7 +25,7 @@ def plan(seed: int, steps: int) -> np.ndarray:
     return np.random.default_rng(seed).choice([0, RIGHT, LEFT], steps)
 
 
-def served(env: Breakout, states: np.ndarray, over: bool) -> np.ndarray:
+def served(env: Environment, states: np.ndarray, over: bool) -> np.ndarray:
     """The oracle: presses FIRE."""
     while not over and not ball(states):
         step = env.step(states, [FIRE])

@@ -22,6 +22,7 @@ def arguments(model: Any, B: int, *, noise: bool, seed: int = 0) -> dict[str, An
 def assert_same(a: SearchResult, b: SearchResult) -> None:
     """Bit for bit, the trees and trajectories included."""
     assert np.array_equal(a.visits, b.visits) and np.array_equal(a.values, b.values)
+    assert all(np.array_equal(x, y, equal_nan=True) for x, y in zip(a.said, b.said, strict=True))
     if a.record is None or b.record is None:
         assert a.record is b.record
         return

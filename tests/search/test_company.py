@@ -18,7 +18,8 @@ def rows_of(result: SearchResult, rows: Any) -> SearchResult:
     if record is not None:
         kept = type(record.tree)(*(field[rows] for field in record.tree))
         record = type(record)(kept, record.trajectories[rows], record.path_lengths[rows])
-    return SearchResult(result.visits[rows], result.values[rows], record)
+    said = type(result.said)(*(field[rows] for field in result.said))
+    return SearchResult(result.visits[rows], result.values[rows], said, record)
 
 
 SEARCHES = [(prior, leaf, noise) for prior in ("policy", "uniform") for leaf in LEAVES for noise in (False, True)]

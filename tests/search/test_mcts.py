@@ -57,6 +57,11 @@ def test_search_equals_one_recursive_tree(
         assert result.visits[b].tolist() == found.visits
         assert result.values[b] == pytest.approx(found.value, abs=1e-10)
         assert_record_equals(result, b, found)
+        tried = result.visits[b] > 0
+        assert np.array_equal(np.isnan(result.said.rewards[b]), ~tried)
+        assert np.array_equal(result.said.rewards[b, tried], model.rewards[starts[b], tried])
+    assert np.array_equal(result.said.prior_logits, model.logits[starts])
+    assert np.array_equal(result.said.values, model.values[starts])
 
 
 def assert_record_equals(result: SearchResult, b: int, found: reference.Found) -> None:

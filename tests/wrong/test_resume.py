@@ -60,6 +60,7 @@ REALS = {f"ends in {value}": with_last(value) for value in (-1.0, 7.0)}
 ODD = {f"ends in {value}": with_last(value) for value in (np.nan, np.inf, -np.inf)}
 # where another number is as good: nothing says what a reward, a parameter or an observation is
 ANY_NUMBER = {"learner.theta", "learner.exp_avg", "replay.rewards", "replay.values", "replay.observations"}
+ANY_NUMBER |= {"actor.predicted", "actor.met"}
 ANY_ABOVE_0 = {"learner.exp_avg_sq"}
 # 7 as a length of an episode is one
 GOOD = {("actor.lengths", "ends in 7"), ("actor.returns", "ends in -1.0"), ("actor.returns", "ends in 7.0")}
