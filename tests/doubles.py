@@ -16,6 +16,7 @@ from muzero_probe.nets.categorical import Support
 from muzero_probe.nets.layers import initial_vector
 from muzero_probe.nets.loss import Nets
 from muzero_probe.nets.mlp import Mlp
+from muzero_probe.nets.residual import Residual
 from muzero_probe.training.batch import Batch
 
 
@@ -224,3 +225,34 @@ MLPS = {
     "large": random_nets(latent=288, hidden=256),
 }
 of_all_sizes = pytest.mark.parametrize("nets", MLPS.values(), ids=MLPS.keys())
+
+
+def residual_nets(
+    image: tuple[int, int, int], *, channels: int, head_planes: int, head_hidden: int, screens: int = 2
+) -> Residual:
+    return Residual(
+        image=image,
+        screens=screens,
+        actions=3,
+        channels=channels,
+        head_planes=head_planes,
+        head_hidden=head_hidden,
+        value_support=Support(low=-3, high=10),
+        reward_support=Support(low=-2, high=2),
+        backdrop=np.random.default_rng(1).integers(0, 256, image),
+    )
+
+
+def with_pixels(nets: Residual, batch: Batch) -> Batch:
+    """A batch whose observations are pixels, bytes as in replay."""
+    shape = batch.observations.shape
+    return batch._replace(observations=np.random.default_rng(3).integers(0, 256, shape, dtype=np.uint8))
+
+
+RESIDUALS = {
+    "smoke": residual_nets((48, 48, 3), channels=4, head_planes=2, head_hidden=8, screens=4),
+    "desk": residual_nets((48, 48, 3), channels=16, head_planes=8, head_hidden=32, screens=4),
+    "odd": residual_nets((20, 33, 1), channels=7, head_planes=3, head_hidden=5, screens=1),
+    "wide": residual_nets((17, 16, 2), channels=24, head_planes=9, head_hidden=16),
+}
+of_all_screens = pytest.mark.parametrize("nets", RESIDUALS.values(), ids=RESIDUALS.keys())

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import llvmlite.binding as llvm
 import numba
@@ -17,15 +18,27 @@ import pytest
 from numba.core.registry import CPUDispatcher
 
 from muzero_probe import agents
-from muzero_probe.cpu import inference, parameters, rows, search, updates
+from muzero_probe.cpu import (
+    heads,
+    inference,
+    mlp,
+    mlp_gradient,
+    parameters,
+    planes,
+    residual,
+    residual_gradient,
+    residual_parameters,
+    rows,
+    search,
+    updates,
+)
 from muzero_probe.exact import elementary, products
 from muzero_probe.search import tree
 from muzero_probe.training import monitor, replay
 
 ROOT = Path(__file__).parents[1]
 PLAYABLE = {name for name in agents.names() if not agents.load(name).lacks()}  # `agents.test_load` says which must be
-COMPILED = tuple(sorted(PLAYABLE & {"cartpole", "lunar_lander", "minatar"}))  # one agent everywhere
-BY_TORCH = tuple(sorted(PLAYABLE & {"breakout"}))  # one agent on one processor
+AGENTS = tuple(sorted(PLAYABLE & {"cartpole", "lunar_lander", "minatar", "breakout"}))
 
 # heaps that are laid out otherwise: all arrays on pages of their own, freed memory overwritten, a wide top
 HEAPS: tuple[dict[str, str], ...] = (
@@ -81,11 +94,11 @@ def together(variables: dict[str, str], agents: tuple[str, ...]) -> dict[str, li
 @cache
 def unset() -> dict[str, list[str]]:
     """With no variable set."""
-    return together({}, COMPILED + BY_TORCH)
+    return together({}, AGENTS)
 
 
 def test_alone_and_in_company_with_no_variable_set():
-    assert unset().keys() == {*COMPILED, *BY_TORCH}
+    assert unset().keys() == {*AGENTS}
     for agent, digests in unset().items():
         assert len(digests) == 3 and len(set(digests)) == 1, agent
 
@@ -94,8 +107,8 @@ def test_alone_and_in_company_with_no_variable_set():
 def test_alone_and_in_company_on_other_kernels_and_heaps(core: str):
     assert kernel(core) == core
     heap = HEAPS[CORES.index(core) % len(HEAPS)]
-    found = together({"OPENBLAS_CORETYPE": core} | heap, COMPILED)
-    for agent in COMPILED:
+    found = together({"OPENBLAS_CORETYPE": core} | heap, AGENTS)
+    for agent in AGENTS:
         assert set(found[agent]) == set(unset()[agent]), agent
 
 
@@ -103,20 +116,14 @@ def test_alone_and_in_company_on_an_older_processor():
     """What numpy and the C library would choose without AVX2 and FMA."""
     features = " ".join(sorted(dispatched() & {"X86_V3", "X86_V4"}))
     tunables = "glibc.cpu.hwcaps=-AVX512F,-AVX2,-FMA,-FMA4"
-    found = together({"NPY_DISABLE_CPU_FEATURES": features, "GLIBC_TUNABLES": tunables}, COMPILED)
-    for agent in COMPILED:
+    found = together({"NPY_DISABLE_CPU_FEATURES": features, "GLIBC_TUNABLES": tunables}, AGENTS)
+    for agent in AGENTS:
         assert set(found[agent]) == set(unset()[agent]), agent
 
 
-@pytest.mark.parametrize("isa", ["SSE41", "AVX2"])
-def test_torch_s_agents_alone_and_in_company_on_other_instruction_sets(isa: str):
-    """Other bits than with this processor's own set, as promised; but the same in any company."""
-    (digests,) = together({"ONEDNN_MAX_CPU_ISA": isa, "ATEN_CPU_CAPABILITY": "default"}, BY_TORCH).values()
-    assert len(set(digests)) == 1
-
-
 def compiled_code() -> list[tuple[str, CPUDispatcher]]:
-    modules = (elementary, products, rows, parameters, inference, updates, search, tree, replay, monitor)
+    of_nets = (heads, mlp, mlp_gradient, parameters, planes, residual, residual_gradient, residual_parameters, rows)
+    modules = (*of_nets, elementary, products, inference, updates, search, tree, replay, monitor)
     return [
         (f"{module.__name__}.{name}", function)
         for module in modules
@@ -128,13 +135,22 @@ def compiled_code() -> list[tuple[str, CPUDispatcher]]:
 def test_compiled_code_leaves_nothing_to_the_compiler():
     """No fast math: LLVM may neither reorder sums nor fuse operations by what a processor can do."""
     functions = compiled_code()
-    assert len(functions) > 40
+    assert len(functions) > 80
     assert {"muzero_probe.cpu.updates.update", "muzero_probe.exact.products.product"} <= {name for name, _ in functions}
     for name, function in functions:
         assert not function.targetoptions.get("fastmath"), name
     out = np.empty((2, 8), np.float32)
-    fresh = numba.njit(error_model="numpy")(products.product.py_func)  # what comes from the cache has no code to show
-    fresh(np.ones((2, 3), np.float32), np.ones((3, 8), np.float32), np.zeros(8, np.float32), out, products.NO_LIMIT)
+    given = np.ones((2, 3), np.float32), np.ones((3, 8), np.float32), np.zeros(8, np.float32), out, products.NO_LIMIT
+    assert "llvm.fma.v16f32" in code_of(products.product, given)
+    images, weights = np.ones((1, 3, 3, 2), np.float32), np.ones((3, 6, 16), np.float32)
+    given = images, 1, 1, weights, np.empty((1, 1, 1, 16), np.float32), (1, 1)
+    assert "llvm.fma.v16f32" in code_of(planes.convolve, given)
+
+
+def code_of(function: CPUDispatcher, given: tuple[Any, ...]) -> str:
+    """LLVM's, compiled anew: what comes from the cache has no code to show."""
+    fresh = numba.njit(error_model="numpy")(function.py_func)
+    fresh(*given)
     (code,) = fresh.inspect_llvm().values()
-    assert "llvm.fma.v16f32" in code
     assert not any(flag in code for flag in ("reassoc", " fast ", "contract"))
+    return code

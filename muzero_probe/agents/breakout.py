@@ -71,12 +71,12 @@ DESK = replace(
         # one action is 65 and 70 % of all after 1,344 updates with 5 and two environment steps per update, at most
         # 43 % until 1,600 with 15 and four
         "n_step": 15,
-        # four environment steps per update: a search of 32 rows costs a fifth more than one of 4. Not tuned
+        # four environment steps per update: in torch a search of 32 rows cost a fifth more than one of 4. Not tuned
         "environments": 32,
         "updates_per_environment_step": 0.25,
         "warmup_slots": 63,  # 2,000 steps
         "replay_slots": 2_000,  # all 62,000 steps
-        "reanalyse_fraction": 0.02,  # a search again costs as much as four positions of an update
+        "reanalyse_fraction": 0.02,  # in torch a search again cost as much as four positions of an update
     },
     seeds=4,
     counts=False,  # they return less than the gate of 10

@@ -1,1 +1,1 @@
-"""Compiled CPU arithmetic of the MLP agents: every number is rounded the same way, whatever computes it."""
+"""Compiled CPU arithmetic of MLP and residual agents: every number is rounded the same way, whatever computes it."""

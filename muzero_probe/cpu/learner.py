@@ -1,4 +1,4 @@
-"""Updates of MLP agents on a CPU in compiled code, a task a seed."""
+"""Updates of agents on a CPU in compiled code, a task a seed."""
 
 from functools import partial
 
@@ -8,10 +8,9 @@ import torch
 from muzero_probe import threads
 from muzero_probe.config import TrainingConfig
 from muzero_probe.cpu import updates
-from muzero_probe.cpu.model import computes
-from muzero_probe.cpu.parameters import sizes_of
+from muzero_probe.cpu.model import KNOWN, computes, sizes_of
 from muzero_probe.nets.loss import Nets
-from muzero_probe.nets.mlp import Mlp
+from muzero_probe.nets.residual import Residual
 from muzero_probe.training.batch import Batch
 from muzero_probe.training.learner import Learner
 
@@ -29,14 +28,15 @@ class CompiledLearner(Learner):
     """
 
     def __init__(self, nets: Nets, theta: torch.Tensor, config: TrainingConfig) -> None:
-        if not isinstance(nets, Mlp) or not learns(nets, theta, config):
-            raise TypeError("compiled code knows Mlp nets on a CPU and MuZero's own loss terms")
+        if not isinstance(nets, KNOWN) or not learns(nets, theta, config):
+            raise TypeError("compiled code knows Mlp and Residual nets on a CPU and MuZero's own loss terms")
         super().__init__(nets, theta, config)
         self._sizes = sizes_of(nets)
 
     def _update(self, batch: Batch, rates: np.ndarray) -> np.ndarray:
         sums = np.empty((len(self.theta), len(self.metrics)))
-        batch = batch._replace(observations=batch.observations.astype(np.float32, copy=False))
+        if not isinstance(self.nets, Residual) or batch.observations.dtype != np.uint8:  # pixels stay bytes
+            batch = batch._replace(observations=batch.observations.astype(np.float32, copy=False))
         adam = updates.Adam(self.theta.numpy(), self.mean.numpy(), self.variance.numpy())
         schedule = updates.Schedule(self.step, rates, self.config.weight_decay, self.config.gradient_norm)
         work = (adam, schedule, self._sizes, batch, sums)

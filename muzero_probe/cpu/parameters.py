@@ -100,7 +100,7 @@ def _matrix(vector, at, rows, columns):
 
 
 @jit
-def _layer(vector, at, n_in, n_out, padding):
+def read_layer(vector, at, n_in, n_out, padding):
     """The layer that starts at a place of the vector, and the place behind it."""
     weights = _matrix(vector, at, n_in, n_out)
     at += n_in * n_out
@@ -121,7 +121,7 @@ def _layer(vector, at, n_in, n_out, padding):
 
 
 @jit
-def _by_place(weights, filters):
+def by_place(weights, filters):
     """Turns rows [filters * places, n], filter by filter, into [places * padded filters, n], place by place."""
     places = weights.shape[0] // filters
     step = padded(filters)
@@ -133,8 +133,8 @@ def _by_place(weights, filters):
 
 
 @jit
-def _by_filter(weights, filters, places):
-    """The reverse of `_by_place`."""
+def by_filter(weights, filters, places):
+    """The reverse of `by_place`."""
     step = padded(filters)
     out = np.empty((filters * places, weights.shape[1]), np.float32)
     for f in range(filters):
@@ -148,26 +148,26 @@ def weights_of(vector, sizes):
     """The layers of a seed's vector [P]."""
     D, H, A = sizes.latent, sizes.hidden, sizes.actions
     n_in, n_out, places = first_layer(sizes)
-    h1, at = _layer(vector, 0, n_in, n_out, ZERO)
-    h2, at = _layer(vector, at, n_out * places, D, FIRST)
+    h1, at = read_layer(vector, 0, n_in, n_out, ZERO)
+    h2, at = read_layer(vector, at, n_out * places, D, FIRST)
     if places > 1:
-        h2 = Layer(_by_place(h2.weights, n_out), h2.bias)
+        h2 = Layer(by_place(h2.weights, n_out), h2.bias)
     actions = np.zeros((A, padded(H)), np.float32)
     actions[:, :H] = _matrix(vector, at + D * H, A, H)
-    wide, behind = _layer(vector, at, D + A, H, ZERO)
+    wide, behind = read_layer(vector, at, D + A, H, ZERO)
     g1 = Layer(wide.weights[:D], wide.bias)
-    g2, at = _layer(vector, behind, H, D, FIRST)
-    reward1, at = _layer(vector, at, D, H, ZERO)
-    reward2, at = _layer(vector, at, H, atoms(reward_support(sizes)), NEVER_CHOSEN)
-    value1, at = _layer(vector, at, D, H, ZERO)
-    value2, at = _layer(vector, at, H, atoms(value_support(sizes)), NEVER_CHOSEN)
-    policy1, at = _layer(vector, at, D, H, ZERO)
-    policy2, at = _layer(vector, at, H, A, NEVER_CHOSEN)
+    g2, at = read_layer(vector, behind, H, D, FIRST)
+    reward1, at = read_layer(vector, at, D, H, ZERO)
+    reward2, at = read_layer(vector, at, H, atoms(reward_support(sizes)), NEVER_CHOSEN)
+    value1, at = read_layer(vector, at, D, H, ZERO)
+    value2, at = read_layer(vector, at, H, atoms(value_support(sizes)), NEVER_CHOSEN)
+    policy1, at = read_layer(vector, at, D, H, ZERO)
+    policy2, at = read_layer(vector, at, H, A, NEVER_CHOSEN)
     return Weights(h1, h2, g1, actions, g2, reward1, reward2, value1, value2, policy1, policy2)
 
 
 @jit
-def _put(layer, vector, at, n_in, n_out):
+def write_layer(layer, vector, at, n_in, n_out):
     """Writes a layer's copy back, if it is one, and returns the place behind it."""
     behind = at + n_in * n_out + n_out
     if padded(n_out) > n_out:
@@ -181,21 +181,21 @@ def put_back(w, sizes, vector):
     """Writes what `weights_of` copied, and what was done to it since, to where it came from."""
     D, H, A = sizes.latent, sizes.hidden, sizes.actions
     n_in, n_out, places = first_layer(sizes)
-    at = _put(w.h1, vector, 0, n_in, n_out)
+    at = write_layer(w.h1, vector, 0, n_in, n_out)
     if places > 1:
-        _matrix(vector, at, n_out * places, D)[:] = _by_filter(w.h2.weights, n_out, places)[:, :D]
+        _matrix(vector, at, n_out * places, D)[:] = by_filter(w.h2.weights, n_out, places)[:, :D]
         vector[at + n_out * places * D : at + n_out * places * D + D] = w.h2.bias[:D]
         at += n_out * places * D + D
     else:
-        at = _put(w.h2, vector, at, n_out, D)
+        at = write_layer(w.h2, vector, at, n_out, D)
     _matrix(vector, at + D * H, A, H)[:] = w.actions[:, :H]
     if padded(H) > H:
         _matrix(vector, at, D, H)[:] = w.g1.weights[:, :H]
         vector[at + (D + A) * H : at + (D + A) * H + H] = w.g1.bias[:H]
-    at = _put(w.g2, vector, at + (D + A) * H + H, H, D)
-    at = _put(w.reward1, vector, at, D, H)
-    at = _put(w.reward2, vector, at, H, atoms(reward_support(sizes)))
-    at = _put(w.value1, vector, at, D, H)
-    at = _put(w.value2, vector, at, H, atoms(value_support(sizes)))
-    at = _put(w.policy1, vector, at, D, H)
-    _put(w.policy2, vector, at, H, A)
+    at = write_layer(w.g2, vector, at + (D + A) * H + H, H, D)
+    at = write_layer(w.reward1, vector, at, D, H)
+    at = write_layer(w.reward2, vector, at, H, atoms(reward_support(sizes)))
+    at = write_layer(w.value1, vector, at, D, H)
+    at = write_layer(w.value2, vector, at, H, atoms(value_support(sizes)))
+    at = write_layer(w.policy1, vector, at, D, H)
+    write_layer(w.policy2, vector, at, H, A)

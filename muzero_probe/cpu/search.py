@@ -1,4 +1,4 @@
-"""The simulations of a search over MLP agents, as one compiled call.
+"""The simulations of a search over compiled agents, as one compiled call.
 
 `search.mcts` runs any model, with a few calls from the interpreter per simulation. Here nothing waits for it, and all
 simulations of a few rows of one seed follow each other, while their weights, trees and latents are in the core's cache.
@@ -7,8 +7,8 @@ simulations of a few rows of one seed follow each other, while their weights, tr
 import numpy as np
 
 from muzero_probe.compiled import jit
-from muzero_probe.cpu.inference import advance, predict, scratch_for, segment_end, unroll
-from muzero_probe.cpu.parameters import weights_of
+from muzero_probe.cpu.inference import segment_end, unroll
+from muzero_probe.cpu.kinds import advance, predict, scratch_for, weights_of
 from muzero_probe.cpu.rows import padded
 from muzero_probe.randomness import random_plans
 from muzero_probe.search.tree import Tree, descend, empty_paths, grow
@@ -22,7 +22,7 @@ def simulate(theta, sizes, row_seeds, tree, latents, plan, keys):
 
     Args:
         theta: [S, P] parameters.
-        sizes: `parameters.Sizes`.
+        sizes: of the nets, see `kinds`.
         row_seeds: [B] index into S of every row, ascending.
         tree: B trees, empty but for the root.
         latents: [B, D] of the roots.

@@ -1,44 +1,14 @@
-"""Compiled update of an MLP agent: unrolled loss, its gradient, clipping and Adam; the tests hold it against autograd.
-
-One seed at a time and CHUNK rows of the batch at a time: what the unrolled rows leave behind for the way back stays in
-the core's cache. Gradients are summed over rows in their order, chunk by chunk. Everything is row-major, as in
-`inference`: the gradient of weights, x^T dy, is then a product without a transposed copy.
-"""
+"""Compiled updates of one seed: gradient, clipping and Adam, for all nets that `kinds` knows."""
 
 from typing import NamedTuple
 
 import numpy as np
 
 from muzero_probe.compiled import jit
-from muzero_probe.cpu.inference import RELU, dense, windows
-from muzero_probe.cpu.parameters import (
-    Layer,
-    atoms,
-    first_layer,
-    put_back,
-    reward_support,
-    value_support,
-    weights_of,
-)
-from muzero_probe.cpu.rows import (
-    add_rows,
-    add_rows_by_action,
-    biases_of_actions,
-    inlined,
-    mask_and_add,
-    min_max,
-    min_max_backward,
-    norm,
-    padded,
-    policy_loss,
-    two_hot_loss,
-)
+from muzero_probe.cpu.kinds import loss_and_gradient
+from muzero_probe.cpu.rows import norm
 from muzero_probe.exact.elementary import power
-from muzero_probe.exact.lanes import HALF, WIDTH, transpose_square
-from muzero_probe.exact.products import NO_LIMIT, product
 from muzero_probe.training.learner import ADAM_EPSILON, BETA1, BETA2
-
-CHUNK = 32  # rows; measured: 16 and 64 do as well
 
 # Weight decay drives the weights of dead units towards 0 for ever. Denormal numbers, with which a processor
 # computes a hundred times slower (after 4,000 updates a search took 12 times as long), must not come of it:
@@ -68,7 +38,7 @@ class Schedule(NamedTuple):
 class Rows(NamedTuple):
     """One update's training data of one seed; see `nets.loss.Targets`."""
 
-    observations: np.ndarray  # [B, O] float32
+    observations: np.ndarray  # [B, O], float32 or pixels of one byte
     actions: np.ndarray  # [K, B] int64
     rewards: np.ndarray  # [K, B] in the task's units
     values: np.ndarray  # [K+1, B]
@@ -76,174 +46,6 @@ class Rows(NamedTuple):
     reward_weights: np.ndarray  # [K, B]
     value_weights: np.ndarray  # [K+1, B]
     policy_weights: np.ndarray  # [K+1, B]
-
-
-class Head(NamedTuple):
-    """Two layers of f or of g's reward, their transposes and gradients."""
-
-    first: Layer
-    second: Layer
-    first_back: np.ndarray  # [H, padded D]
-    second_back: np.ndarray  # [out, padded H]
-    first_gradient: Layer
-    second_gradient: Layer
-
-
-class Work(NamedTuple):
-    """Scratch of the heads and of the way back, for CHUNK rows."""
-
-    hidden: np.ndarray  # [CHUNK, padded H]
-    hidden_gradient: np.ndarray  # [CHUNK, padded H]
-    latent_gradient: np.ndarray  # [CHUNK, padded D]
-    zeros: np.ndarray  # [the widest layer]
-    totals: np.ndarray  # [CHUNK], see `rows.two_hot_loss`
-
-
-@jit
-def _transposed(weights, n_out, scale):
-    """The transpose of a layer's weights [in, padded out], times a number: [out, padded in]."""
-    n_in, width = weights.shape
-    out = np.zeros((n_out, padded(n_in)), np.float32)
-    rows, columns = n_in // HALF * HALF, n_out // HALF * HALF
-    for i in range(0, rows, HALF):
-        for j in range(0, columns, HALF):
-            transpose_square(weights, i * width + j, width, out, j * padded(n_in) + i, padded(n_in), scale)
-    for i in range(n_in):
-        for j in range(columns if i < rows else 0, n_out):
-            out[j, i] = scale * weights[i, j]
-    return out
-
-
-@inlined
-def _head(sizes, first, second, n_out, first_gradient, second_gradient):
-    one = np.float32(1.0)
-    return Head(
-        first,
-        second,
-        _transposed(first.weights, sizes.hidden, one),
-        _transposed(second.weights, n_out, one),
-        first_gradient,
-        second_gradient,
-    )
-
-
-@jit
-def _forward(head, z, m, hidden, logits):
-    dense(z[:m], head.first, hidden[:m], RELU)
-    dense(hidden[:m], head.second, logits[:m], NO_LIMIT)
-
-
-@jit
-def _backward(head, z, m, work, dlogits, dz):
-    """Adds the gradients of a head's parameters, and of its input to dz [m, padded D]."""
-    hidden, dhidden = work.hidden, work.hidden_gradient
-    g = head.second_gradient
-    add_rows(g.bias, dlogits, m)
-    product(hidden[:m].T, dlogits[:m], g.weights, g.weights, NO_LIMIT)
-    product(dlogits, head.second_back, work.zeros, dhidden[:m], NO_LIMIT)
-    g = head.first_gradient
-    mask_and_add(dhidden, hidden, m, g.bias)
-    product(z[:m].T, dhidden[:m], g.weights, g.weights, NO_LIMIT)
-    product(dhidden, head.first_back, dz, dz[:m], NO_LIMIT)
-
-
-@jit
-def loss_and_gradient(p, sizes, batch, losses, grad):
-    """Weighted MuZero loss of one seed and its gradient by all parameters.
-
-    The heads wait for the way back, so that of the K steps only latents and hidden activations are kept.
-
-    Args:
-        p: [P] parameters.
-        sizes: `parameters.Sizes`.
-        batch: `Rows`.
-        losses: [3] written: reward, value, policy.
-        grad: [P] written.
-    """
-    K, B = batch.actions.shape
-    D, H = sizes.latent, sizes.hidden
-    w = weights_of(p, sizes)
-    grad[:] = np.float32(0.0)
-    g = weights_of(grad, sizes)
-    half = np.float32(0.5)  # of the gradient passes a dynamics step
-    rewards, values = reward_support(sizes), value_support(sizes)
-    reward = _head(sizes, w.reward1, w.reward2, atoms(rewards), g.reward1, g.reward2)
-    value = _head(sizes, w.value1, w.value2, atoms(values), g.value1, g.value2)
-    policy = _head(sizes, w.policy1, w.policy2, sizes.actions, g.policy1, g.policy2)
-    g1_back = _transposed(w.g1.weights, H, half)
-    g2_back = _transposed(w.g2.weights, D, np.float32(1.0))
-    h2_back = _transposed(w.h2.weights, D, np.float32(1.0))
-    _, _, places = first_layer(sizes)
-    features = places * w.h1.bias.size
-    latents = np.empty((K + 1, CHUNK, padded(D)), np.float32)
-    hiddens = np.empty((K, CHUNK, padded(H)), np.float32)
-    inverses = np.empty((K + 1, CHUNK), np.float32)
-    reward_logits = np.empty((CHUNK, reward.second.bias.size), np.float32)
-    value_logits = np.empty((CHUNK, value.second.bias.size), np.float32)
-    policy_logits = np.empty((CHUNK, policy.second.bias.size), np.float32)
-    first = np.empty((CHUNK * places, w.h1.bias.size), np.float32)
-    dfirst = np.empty((CHUNK * places, w.h1.bias.size), np.float32)
-    work = Work(
-        np.empty((CHUNK, padded(H)), np.float32),
-        np.empty((CHUNK, padded(H)), np.float32),
-        np.empty((CHUNK, padded(D)), np.float32),
-        np.zeros(max(padded(D), padded(H), features), np.float32),
-        np.empty((CHUNK + WIDTH - 1) // WIDTH * WIDTH, np.float32),
-    )
-    dz, dx = np.empty((CHUNK, padded(D)), np.float32), work.latent_gradient
-    losses[:] = 0.0
-    for a in range(0, B, CHUNK):
-        b = min(a + CHUNK, B)
-        m = b - a
-        seen = windows(batch.observations[a:b], sizes) if places > 1 else batch.observations[a:b]
-        dense(seen, w.h1, first[: m * places], RELU)
-        dense(first.reshape(CHUNK, features)[:m], w.h2, latents[0, :m], NO_LIMIT)
-        min_max(latents[0], m, D, latents[0], inverses[0])
-        for k in range(1, K + 1):
-            hidden = hiddens[k - 1]
-            biases_of_actions(w.g1.bias, w.actions, batch.actions[k - 1, a:b], hidden)
-            product(latents[k - 1], w.g1.weights, hidden, hidden[:m], RELU)
-            dense(hidden, w.g2, latents[k, :m], NO_LIMIT)
-            min_max(latents[k], m, D, latents[k], inverses[k])
-
-        dz[:] = np.float32(0.0)
-        for k in range(K, -1, -1):
-            z = latents[k]
-            _forward(value, z, m, work.hidden, value_logits)
-            losses[1] += two_hot_loss(
-                value_logits, m, values, batch.values[k, a:b], batch.value_weights[k, a:b], work.totals
-            )
-            _backward(value, z, m, work, value_logits, dz)
-            _forward(policy, z, m, work.hidden, policy_logits)
-            losses[2] += policy_loss(
-                policy_logits, m, batch.policies[k, a:b], batch.policy_weights[k, a:b], work.totals
-            )
-            _backward(policy, z, m, work, policy_logits, dz)
-            if k == 0:
-                break
-            _forward(reward, z, m, work.hidden, reward_logits)
-            losses[0] += two_hot_loss(
-                reward_logits, m, rewards, batch.rewards[k - 1, a:b], batch.reward_weights[k - 1, a:b], work.totals
-            )
-            _backward(reward, z, m, work, reward_logits, dz)
-            # through g into step k - 1
-            hidden, dhidden = hiddens[k - 1], work.hidden_gradient
-            min_max_backward(z, inverses[k], m, dz, dx)
-            add_rows(g.g2.bias, dx, m)
-            product(hidden[:m].T, dx[:m], g.g2.weights, g.g2.weights, NO_LIMIT)
-            product(dx, g2_back, work.zeros, dhidden[:m], NO_LIMIT)
-            mask_and_add(dhidden, hidden, m, g.g1.bias)
-            add_rows_by_action(g.actions, dhidden, m, batch.actions[k - 1, a:b])
-            product(latents[k - 1, :m].T, dhidden[:m], g.g1.weights, g.g1.weights, NO_LIMIT)
-            product(dhidden, g1_back, work.zeros, dz[:m], NO_LIMIT)
-
-        min_max_backward(latents[0], inverses[0], m, dz, dx)
-        add_rows(g.h2.bias, dx, m)
-        product(first.reshape(CHUNK, features)[:m].T, dx[:m], g.h2.weights, g.h2.weights, NO_LIMIT)
-        product(dx, h2_back, work.zeros, dfirst.reshape(CHUNK, features)[:m], NO_LIMIT)
-        mask_and_add(dfirst, first, m * places, g.h1.bias)
-        product(seen.T, dfirst[: m * places], g.h1.weights, g.h1.weights, NO_LIMIT)
-    put_back(g, sizes, grad)
 
 
 @jit
@@ -276,7 +78,7 @@ def update(s, adam, schedule, sizes, batch, sums):
         s: index of the seed.
         adam: `Adam`; row s is updated in place.
         schedule: `Schedule`.
-        sizes: `parameters.Sizes`.
+        sizes: of the nets, see `kinds`.
         batch: `training.batch.Batch`.
         sums: [S, 5], row s written: sums over the updates of reward, value and policy loss and of the norm before
             clipping, and the number of updates whose gradient was not finite; those have gradient 0.

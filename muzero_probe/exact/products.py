@@ -57,7 +57,7 @@ class _Matrix:
         return builder.gep(self.data, [offset])
 
 
-def _loop(builder: Builder, count: Value, sums: list[Value], body) -> list[Value]:
+def loop(builder: Builder, count: Value, sums: list[Value], body) -> list[Value]:
     """Runs body(index, sums) -> sums `count` times and returns the last sums."""
     before = builder.block
     head, inside, behind = (builder.append_basic_block(name) for name in ("head", "inside", "behind"))
@@ -95,7 +95,7 @@ def _tile(builder: Builder, matrices: list[_Matrix], least: Value, corner: tuple
             for factor, x in zip(factors, sums, strict=True)
         ]
 
-    sums = _loop(builder, b.sizes[0], [load_vector(builder, start.at(builder, line, j), lanes) for line in lines], step)
+    sums = loop(builder, b.sizes[0], [load_vector(builder, start.at(builder, line, j), lanes) for line in lines], step)
     floor = splat_vector(builder, least, lanes)
     for line, x in zip(lines, sums, strict=True):
         # a sum that is not a number stays
@@ -128,7 +128,7 @@ def _product(typing_context, a, b, start, out, least):
                 builder.position_at_end(behind)
                 return []
 
-            _loop(builder, tiles, [], one)
+            loop(builder, tiles, [], one)
 
         whole = builder.udiv(N, SIZE(LANES))
 
@@ -136,7 +136,7 @@ def _product(typing_context, a, b, start, out, least):
             strip(builder.mul(index, SIZE(LANES)), LANES)
             return []
 
-        _loop(builder, whole, [], wide)
+        loop(builder, whole, [], wide)
         done = builder.mul(whole, SIZE(LANES))
         for lanes in (WIDTH, HALF)[WIDTH == LANES :]:  # a power of two each: LLVM takes vectors of 24 apart
             with builder.if_then(builder.icmp_signed("<=", builder.add(done, SIZE(lanes)), N)):

@@ -15,11 +15,7 @@ a fixed screen, the first of a game, and its poolings take the largest of a wind
 nets, one run each, by teaching h and the value head the returns of random play: without the fixed screen they explain
 nothing of the variance of returns in other games, with it 0.13 to 0.47 (mean) and 0.43 to 0.52 (largest) of it.
 
-Only torch computes these nets, on any device: their convolutions are large enough to hide what a call costs. On a
-CPU seeds are computed one after the other, and a prediction does not depend on the other rows nor on how many there
-are: its dense layers and convolutions of single pixels are exact products (`layers.linear`); oneDNN's 3 x 3
-convolutions treat all rows alike, which the tests try with the instruction sets that they can choose. Between
-processors of other instruction sets the last bits differ.
+This module defines the nets in torch operations for any device; `cpu` has compiled code that computes the same.
 """
 
 import math
@@ -32,7 +28,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from muzero_probe.nets.categorical import Support
-from muzero_probe.nets.layers import Layout, exact, linear, min_max
+from muzero_probe.nets.layers import Layout, linear, min_max
 
 SHRINKS = 16  # side of the screen over side of the latent
 BRIGHTEST = 255.0  # of a pixel
@@ -173,20 +169,9 @@ def _layer(p: Parameters, name: str, x: Tensor, *, stride: int = 1) -> Tensor:
     """A convolution, and the normalisation of each row over all planes of a seed."""
     weight = p[f"{name}.w"]  # [S, k, k, C, C']
     S, window = weight.shape[:2]
-    if window == 1 and exact(x, S):
-        y = _pixel_by_pixel(x, weight[:, 0, 0])
-    else:
-        kernels = weight.permute(0, 4, 3, 1, 2).flatten(0, 1)
-        y = F.conv2d(x, kernels, stride=stride, padding=window // 2, groups=S)
+    kernels = weight.permute(0, 4, 3, 1, 2).flatten(0, 1)
+    y = F.conv2d(x, kernels, stride=stride, padding=window // 2, groups=S)
     return F.group_norm(y, S, 1.0 + p[f"{name}.scale"].flatten(), p[f"{name}.shift"].flatten())
-
-
-def _pixel_by_pixel(x: Tensor, weight: Tensor) -> Tensor:
-    """A convolution of windows of one pixel, weight [S, C, C'], as a product: oneDNN's depends on the other rows."""
-    B, _, H, W = x.shape
-    pixels = x.unflatten(1, weight.shape[:2]).permute(1, 0, 3, 4, 2).flatten(1, 3)  # [S, B * H * W, C]
-    y = linear(pixels, weight, weight.new_zeros(len(weight), weight.shape[-1]))
-    return y.unflatten(1, (B, H, W)).permute(1, 0, 4, 2, 3).flatten(1, 2)
 
 
 def _block(p: Parameters, name: str, x: Tensor) -> Tensor:

@@ -6,7 +6,7 @@ import random
 import numpy as np
 
 from muzero_probe.cpu import updates
-from muzero_probe.cpu.parameters import sizes_of
+from muzero_probe.cpu.model import sizes_of
 from muzero_probe.engine import learned_model
 from tests.doubles import random_batch, random_nets, random_theta
 

@@ -4,24 +4,37 @@ import numpy as np
 import pytest
 import torch
 
-from muzero_probe.cpu import updates
-from muzero_probe.cpu.parameters import sizes_of
+from muzero_probe.cpu import mlp_gradient, residual_gradient, updates
+from muzero_probe.cpu.model import sizes_of
 from muzero_probe.nets import loss
 from muzero_probe.nets.mlp import Mlp
-from tests.doubles import MLPS, of_all_sizes, random_batch, random_theta
+from muzero_probe.nets.residual import Residual
+from muzero_probe.training.batch import Batch
+from tests.doubles import MLPS, RESIDUALS, of_all_screens, of_all_sizes, random_batch, random_theta, with_pixels
 from tests.reference import loss as reference
 
 
 @pytest.mark.parametrize("batch_rows", [1, 2, 6, 32, 65])
 @of_all_sizes
 def test_losses_and_gradient_equal_autograd(nets: Mlp, batch_rows: int):
+    compare(nets, random_batch(nets, np.random.default_rng(batch_rows), seeds=2, rows=batch_rows, unroll=4))
+
+
+@pytest.mark.parametrize("batch_rows", [1, 3, residual_gradient.CHUNK + 3])
+@of_all_screens
+def test_losses_and_gradient_of_residual_nets_equal_autograd(nets: Residual, batch_rows: int):
+    batch = random_batch(nets, np.random.default_rng(batch_rows), seeds=2, rows=batch_rows, unroll=3)
+    compare(nets, with_pixels(nets, batch))
+
+
+def compare(nets: Mlp | Residual, batch: Batch) -> None:
+    """Holds losses and gradients against autograd's in float64."""
     S = 2
     theta = random_theta(nets, seeds=S)
-    batch = random_batch(nets, np.random.default_rng(batch_rows), seeds=S, rows=batch_rows, unroll=4)
     losses, gradient = compiled_gradient(nets, theta, batch)
     weights = theta.double().requires_grad_()
     tensors = [torch.tensor(field[0]) for field in batch]
-    targets = loss.Targets(*(t.double() if t.is_floating_point() else t for t in tensors))
+    targets = loss.Targets(*(t if t.dtype == torch.int64 else t.double() for t in tensors))
     expected = torch.stack(list(loss.losses(nets, weights, targets, {}).values()), -1)
     (by_torch,) = torch.autograd.grad(expected.sum(), weights)
     np.testing.assert_allclose(losses, expected.detach(), rtol=1e-5)
@@ -54,19 +67,21 @@ def test_gradient_is_halved_at_every_dynamics_step(depth: int):
         np.testing.assert_allclose(found, wanted, rtol=1e-3, atol=1e-5 * np.abs(wanted).max())
 
 
-def compiled_gradient(nets: Mlp, theta: torch.Tensor, batch: tuple) -> tuple[np.ndarray, np.ndarray]:
+def compiled_gradient(nets: Mlp | Residual, theta: torch.Tensor, batch: tuple) -> tuple[np.ndarray, np.ndarray]:
     losses = np.full((len(theta), 3), np.nan)
     gradient = np.full(theta.shape, np.nan, np.float32)
+    of_kind = mlp_gradient if isinstance(nets, Mlp) else residual_gradient
     for s in range(len(theta)):
         rows = updates.Rows(*(np.ascontiguousarray(field[0, s]) for field in batch))
-        updates.loss_and_gradient(theta[s].numpy(), sizes_of(nets), rows, losses[s], gradient[s])
+        of_kind.loss_and_gradient(theta[s].numpy(), sizes_of(nets), rows, losses[s], gradient[s])
     return losses, gradient
 
 
-def test_an_agent_s_gradient_does_not_depend_on_the_others():
-    nets = MLPS["odd"]
+@pytest.mark.parametrize("nets", [MLPS["odd"], RESIDUALS["odd"]], ids=["mlp", "residual"])
+def test_an_agent_s_gradient_does_not_depend_on_the_others(nets: Mlp | Residual):
     theta = random_theta(nets, seeds=3)
     batch = random_batch(nets, np.random.default_rng(3), seeds=3)
+    batch = with_pixels(nets, batch) if isinstance(nets, Residual) else batch
     losses, gradient = compiled_gradient(nets, theta, batch)
     for s in range(3):
         alone = compiled_gradient(nets, theta[[s]], tuple(field[:, [s]] for field in batch))

@@ -8,9 +8,9 @@ from torch.nn.functional import conv2d
 
 from muzero_probe import agents
 from muzero_probe.config import ImageNetsConfig, ResidualNetsConfig
+from muzero_probe.cpu.model import CompiledModel
 from muzero_probe.engine import learned_model
 from muzero_probe.envs.cartpole import CartPole
-from muzero_probe.models import LearnedModel
 from muzero_probe.nets import loss
 from muzero_probe.nets.build import build
 from muzero_probe.nets.categorical import Support
@@ -137,7 +137,7 @@ def test_the_learned_model_answers_rows_of_any_seeds(theta: Tensor, pixels: Tens
     root = model.root(rows)
     step = model.step(root.states, np.array([0, 1, 2, 0]))
     rolled = model.rollout(root.states, np.array([[0, 1], [1, 1], [2, 0], [0, 0]]))
-    assert type(model) is LearnedModel
+    assert type(model) is CompiledModel
     np.testing.assert_allclose(rolled[:, 0], step.rewards, rtol=1e-5)
     np.testing.assert_allclose(rolled[:, 1], model.step(step.states, np.array([1, 1, 0, 0])).rewards, rtol=1e-5)
     for i, s in enumerate(row_seeds):
