@@ -58,7 +58,7 @@ def say_first() -> None:
     """
     kept = folder()
     if kept and not any(Path(kept).rglob("*.nbc")):
-        print(f"muzero-probe: compiling for this processor, once, for a minute or two: {kept}", file=sys.stderr)
+        print(f"muzero-probe: compiling for this processor, once, for some minutes: {kept}", file=sys.stderr)
 
 
 def _home(usual: Path) -> Path | None:

@@ -20,7 +20,7 @@ MOST_STEPS = 10**9
 
 # (section, field) of what came after populations were published: left out of `to_dict` while it has its default, so
 # that their files stay readable and their hashes stay. Such a default never changes again: absent means that value.
-LATER: tuple[tuple[str, str], ...] = (("search", "noise_steps"), ("training", "revalue_fraction"))
+LATER: tuple[tuple[str, str], ...] = (("nets", "shrinks"), ("search", "noise_steps"), ("training", "revalue_fraction"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,6 +104,8 @@ class ResidualNetsConfig:
 
     channels: int = 64
     """Planes of a latent state."""
+    shrinks: int = 16
+    """Side of a screen over side of a latent."""
     head_planes: int = 16
     """Planes of the 1 x 1 convolution that a head starts with."""
     head_hidden: int = 32
@@ -121,6 +123,8 @@ class ResidualNetsConfig:
         _check_types(self, "nets")
         at_least(self, "nets", 2, "channels")
         at_least(self, "nets", 1, "head_planes", "head_hidden")
+        if self.shrinks not in (8, 16):
+            raise ValueError(f"nets.shrinks is {self.shrinks}, it must be 8 or 16")
         _check_supports(self)
 
 

@@ -228,11 +228,18 @@ of_all_sizes = pytest.mark.parametrize("nets", MLPS.values(), ids=MLPS.keys())
 
 
 def residual_nets(
-    image: tuple[int, int, int], *, channels: int, head_planes: int, head_hidden: int, screens: int = 2
+    image: tuple[int, int, int],
+    *,
+    channels: int,
+    head_planes: int,
+    head_hidden: int,
+    screens: int = 2,
+    shrinks: int = 16,
 ) -> Residual:
     return Residual(
         image=image,
         screens=screens,
+        shrinks=shrinks,
         actions=3,
         channels=channels,
         head_planes=head_planes,
@@ -253,6 +260,7 @@ RESIDUALS = {
     "smoke": residual_nets((48, 48, 3), channels=4, head_planes=2, head_hidden=8, screens=4),
     "desk": residual_nets((48, 48, 3), channels=16, head_planes=8, head_hidden=32, screens=4),
     "odd": residual_nets((20, 33, 1), channels=7, head_planes=3, head_hidden=5, screens=1),
+    "pooled once": residual_nets((24, 17, 1), channels=8, head_planes=3, head_hidden=5, shrinks=8),
     "wide": residual_nets((17, 16, 2), channels=24, head_planes=9, head_hidden=16),
 }
 of_all_screens = pytest.mark.parametrize("nets", RESIDUALS.values(), ids=RESIDUALS.keys())

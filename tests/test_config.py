@@ -69,6 +69,7 @@ def test_beta_rises_linearly():
         (ImageNetsConfig, {"latent": 0}, "nets.latent is 0"),
         (ImageNetsConfig, {"filters": 0}, "nets.filters is 0"),
         (ResidualNetsConfig, {"channels": 1}, "nets.channels is 1, at least 2"),
+        (ResidualNetsConfig, {"shrinks": 4}, "nets.shrinks is 4, it must be 8 or 16"),
         (ResidualNetsConfig, {"head_hidden": 0}, "nets.head_hidden is 0"),
         (ResidualNetsConfig, {"value_high": -300}, "nets.value_high is -300"),
         (TrainingConfig, {"steps": 0}, "training.steps is 0"),

@@ -94,7 +94,7 @@ def encoder_for(sizes, m):
         kept_for(3, m, half, few, 1),
         kept_for(5, m, quarter, n, 1),
         kept_for(3, m, eighth, n, 1),
-        kept_for(3, m, halved(eighth), n, 1),
+        kept_for(3, m, places_of(sizes), n, 1),
     )
 
 
@@ -165,8 +165,11 @@ def encode(w, sizes, observations, e, latents, inverses):
     block(quarter.out[AT_DOWN_2], m, w.same, QUARTER, quarter, AT_BLOCK)
     x = quarter.out[AT_BLOCK + 1]
     for kept, first in ((e.eighth, EIGHTH), (e.last, LAST)):
-        _, _, H, W, _ = kept.normal.shape
-        pool(x, m, kept.out[POOLED], (H, W))
+        pooled = kept.out[POOLED]
+        if pooled.shape == x.shape:  # what shrinks by 8 is not pooled twice
+            pooled[:m] = x[:m]
+        else:
+            pool(x, m, pooled, (pooled.shape[1] - 2, pooled.shape[2] - 2))
         block(kept.out[POOLED], m, w.same, first, kept, AT_POOLED_BLOCK)
         x = kept.out[AT_POOLED_BLOCK + 1]
     scaled_latents(x, m, sizes, latents, inverses)

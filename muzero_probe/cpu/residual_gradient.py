@@ -157,10 +157,13 @@ def block_backward(x, m, net, i, kept, at, room):
 @jit
 def _pooled_backward(x, m, net, i, kept, room, dx):
     """Takes the gradient room[0] by the block behind a pooling to that by what was pooled."""
-    _, _, H, W, _ = kept.normal.shape
-    block_backward(kept.out[POOLED], m, net, i, kept, AT_POOLED_BLOCK, room)
+    pooled = kept.out[POOLED]
+    block_backward(pooled, m, net, i, kept, AT_POOLED_BLOCK, room)
+    if pooled.shape == x.shape:
+        dx[:m] = room[0, :m]
+        return
     dx[:m] = ZERO
-    pool_backward(x, m, kept.out[POOLED], room[0], dx, (H, W))
+    pool_backward(x, m, pooled, room[0], dx, (pooled.shape[1] - 2, pooled.shape[2] - 2))
 
 
 @jit

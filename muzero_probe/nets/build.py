@@ -7,7 +7,7 @@ from muzero_probe.envs.base import Environment
 from muzero_probe.nets.categorical import Support
 from muzero_probe.nets.loss import Nets
 from muzero_probe.nets.mlp import WINDOW, Mlp
-from muzero_probe.nets.residual import SHRINKS, Residual
+from muzero_probe.nets.residual import Residual
 
 Config = NetsConfig | ResidualNetsConfig
 
@@ -24,10 +24,10 @@ def build(config: Config, env: Environment) -> Nets:
         "reward_support": Support(low=config.reward_low, high=config.reward_high),
     }
     if isinstance(config, ResidualNetsConfig):
-        image = _image(env, SHRINKS)
+        image = _image(env, config.shrinks)
         return Residual(
             image=image, screens=env.screens, channels=config.channels, head_planes=config.head_planes,
-            head_hidden=config.head_hidden, backdrop=_first_screen(env), **common,
+            head_hidden=config.head_hidden, shrinks=config.shrinks, backdrop=_first_screen(env), **common,
         )  # fmt: skip
     sizes = {"observation": int(np.prod(env.observation_shape)), "latent": config.latent, "hidden": config.hidden}
     if isinstance(config, ImageNetsConfig):

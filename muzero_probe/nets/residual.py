@@ -2,10 +2,11 @@
 
     h: pixels -> latent planes          g: latent, action planes -> next latent, reward      f: latent -> policy, value
 
-h halves the side four times (a convolution, a residual block, two poolings); latents are planes of a sixteenth of
-the screen's side, scaled to [0, 1] over the whole latent. g and f have one residual block each; the reward is read
-from the next latent. Every convolution is followed by a normalisation over all planes of one row (layer
-normalisation): batch statistics would make a row's result depend on the other rows, and a seed's on the batch.
+h halves the side four times (a convolution, a residual block, two poolings), or three, without the last pooling, where it
+shrinks by 8 only. Latents are planes of that side, scaled to [0, 1] over the whole latent. g and f have one residual
+block each; the reward is read from the next latent. Every convolution is followed by a normalisation over all planes of
+one row (layer normalisation): batch statistics would make a row's result depend on the other rows, and a seed's on the
+batch.
 No consistency loss, value prefix or recurrent state. As in EfficientZero the last layers of the heads start at 0, so
 that untrained nets predict the middle of the supports and every action alike.
 
@@ -30,7 +31,6 @@ from torch import Tensor
 from muzero_probe.nets.categorical import Support
 from muzero_probe.nets.layers import Layout, linear, min_max
 
-SHRINKS = 16  # side of the screen over side of the latent
 BRIGHTEST = 255.0  # of a pixel
 
 Parameters = dict[str, Tensor]
@@ -48,6 +48,7 @@ class Residual:
     value_support: Support
     reward_support: Support
     screens: int = 1  # in an observation, one behind the other
+    shrinks: int = 16  # side of the screen over side of the latent, 8 or 16
     backdrop: np.ndarray = field(compare=False, repr=False)  # [height, width, planes], pixels of the fixed screen
 
     @property
@@ -63,7 +64,7 @@ class Residual:
     @property
     def latent(self) -> tuple[int, int, int]:
         """Planes, height and width of a latent."""
-        return self.channels, -(-self.image[0] // SHRINKS), -(-self.image[1] // SHRINKS)
+        return self.channels, -(-self.image[0] // self.shrinks), -(-self.image[1] // self.shrinks)
 
     @property
     def layout(self) -> Layout:
@@ -122,7 +123,8 @@ class Residual:
         x = _layer(p, "h.down.2", _layer(p, "h.down.1", x, stride=2).relu())
         x = (x + skip).relu()
         x = _pooled(_block(p, "h.quarter", x))
-        x = _pooled(_block(p, "h.eighth", x))
+        x = _block(p, "h.eighth", x)
+        x = _pooled(x) if self.shrinks == 16 else x
         return _scaled(_apart(_block(p, "h.last", x), S))
 
     def _backdrop_on(self, device: torch.device) -> Tensor:

@@ -1,5 +1,7 @@
 """Do the residual nets compute what they say, each seed and each row for itself?"""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -59,7 +61,7 @@ class Alone:
         hidden = torch.clamp(planes @ self.p[f"{name}.hidden.w"] + self.p[f"{name}.hidden.b"], min=0)
         return hidden @ self.p[f"{name}.out.w"] + self.p[f"{name}.out.b"]
 
-    def representation(self, observation: Tensor) -> Tensor:
+    def representation(self, observation: Tensor, *, pooled: tuple[str, ...] = ("h.quarter", "h.eighth")) -> Tensor:
         screens = observation.reshape(2, *NETS.image)  # planes of the older one first
         moved = [(screen - torch.tensor(NETS.backdrop)).permute(2, 0, 1) for screen in screens]
         x = torch.cat(moved) / 255
@@ -67,7 +69,8 @@ class Alone:
         inner = torch.clamp(self.layer("h.down.1", x, 2), min=0)
         x = torch.clamp(self.layer("h.down.2", inner) + self.layer("h.down.skip", x, 2), min=0)
         for name in ("h.quarter", "h.eighth"):
-            x = largest(self.block(name, x))
+            x = self.block(name, x)
+            x = largest(x) if name in pooled else x
         return scaled(self.block("h.last", x))
 
     def dynamics(self, latent: Tensor, action: int) -> Tensor:
@@ -109,6 +112,18 @@ def test_every_seed_and_row_equals_the_nets_of_one(theta: Tensor, pixels: Tensor
             x = alone.block("f.block", z)
             torch.testing.assert_close(values[s, b], alone.head("value", x))
             torch.testing.assert_close(policies[s, b], alone.head("policy", x))
+
+
+def test_what_shrinks_by_eight_is_pooled_once(theta: Tensor, pixels: Tensor):
+    nets = dataclasses.replace(NETS, shrinks=8)
+    # heads aside the parameters are the same, in the same order
+    p = nets.layout.views(torch.nn.functional.pad(theta, (0, nets.layout.size - NETS.layout.size)))
+    latents = nets.representation(p, pixels)
+    assert latents.shape == (S, B, *nets.latent) == (S, B, 4, 3, 3)
+    for s in range(S):
+        for b in range(B):
+            wanted = Alone(theta[s]).representation(pixels[s, b], pooled=("h.quarter",))
+            torch.testing.assert_close(latents[s, b], wanted)
 
 
 def total_losses(theta: Tensor, batch: list[Tensor]) -> Tensor:
