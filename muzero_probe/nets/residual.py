@@ -2,8 +2,8 @@
 
     h: pixels -> latent planes          g: latent, action planes -> next latent, reward      f: latent -> policy, value
 
-h halves the side four times (a convolution, a residual block, two poolings), or three, without the last pooling, where it
-shrinks by 8 only. Latents are planes of that side, scaled to [0, 1] over the whole latent. g and f have one residual
+h halves the side four times (a convolution, a residual block, two poolings), or three, without the last pooling, where
+it shrinks by 8 only. Latents are planes of that side, scaled to [0, 1] over the whole latent. g and f have one residual
 block each; the reward is read from the next latent. Every convolution is followed by a normalisation over all planes of
 one row (layer normalisation): batch statistics would make a row's result depend on the other rows, and a seed's on the
 batch.
