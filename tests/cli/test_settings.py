@@ -52,8 +52,8 @@ def test_every_setting_can_be_given(section: str, monkeypatch: pytest.MonkeyPatc
     special: dict[str, Any] = {
         "value_low": -1, "reward_low": -3, "discount": 0.9, "checkpoints": (0, 10), "temperatures": (0.9, 0.5),
         "temperature_changes": (0.25,), "dirichlet_fraction": 0.5, "priority_alpha": 0.25,
-        "priority_beta_start": 0.5, "priority_beta_end": 0.75, "reanalyse_fraction": 0.5, "rule": "efficientzero",
-        "loss_terms": {"consistency": 2.0},
+        "priority_beta_start": 0.5, "priority_beta_end": 0.75, "reanalyse_fraction": 0.5, "revalue_fraction": 0.5,
+        "rule": "efficientzero", "loss_terms": {"consistency": 2.0},
     }  # fmt: skip
     before = {field.name: getattr(default, field.name) for field in dataclasses.fields(default)}
     changes = {name: special[name] if name in special else value * 2 for name, value in before.items()}
