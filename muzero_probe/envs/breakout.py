@@ -94,12 +94,20 @@ class _Console:
         return self.served(self._keep((screen,) * SCREENS, lost=False, over=False))
 
     def served(self, state: GameState) -> GameState:
-        """The state once there is a ball, where serving is the environment's business."""
-        for _ in range(SERVICE if self.serve and not state.over else 0):
+        """The state once there is a ball, where serving is the environment's business.
+
+        Screens between are nobody's observations, so the newest one is repeated, as at a start.
+        """
+        if not self.serve or state.over or self.has_ball(state):
+            return state
+        for _ in range(SERVICE):
+            state, _ = self.follow(state, FIRE)
             if self.has_ball(state):
                 break
-            state, _ = self.follow(state, FIRE)
-        return state
+        self.now = GameState(
+            state.machine, state.screens[-1:] * SCREENS, lives=state.lives, lost=False, over=state.over
+        )
+        return self.now
 
     def serve_now(self) -> None:
         """The same from the state that the emulator is in, which is kept no more than others on the way."""

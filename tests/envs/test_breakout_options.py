@@ -6,6 +6,7 @@ import pytest
 
 from muzero_probe.envs.base import Environment
 from muzero_probe.envs.breakout import BALL, Breakout
+from muzero_probe.training.frames import Frames
 
 FIRE, RIGHT, LEFT = 1, 2, 3
 
@@ -38,16 +39,20 @@ def test_a_game_with_service_is_one_in_which_fire_is_pressed_before_every_ball(f
     asked, plain = Breakout(side=48, serve=True, field=field).evaluation, Breakout(side=48, field=field).evaluation
     states, observations = asked.reset([3])
     by_hand = served(plain, plain.reset([3])[0], False)
-    assert np.array_equal(observations, plain.observe(by_hand))
+    screens = [plain.observe(by_hand)[0, -1]] * 4
+    assert np.array_equal(observations[0], screens)
     balls = 1
     for action in plan(0, 1500):
         step, other = asked.step(states, [action]), plain.step(by_hand, [action])
-        balls += not other.terminated[0] and not ball(other.states)
+        lost = not other.terminated[0] and not ball(other.states)
+        balls += lost
         states, by_hand = step.states, served(plain, other.states, other.terminated[0])
+        newest = plain.observe(by_hand)[0, -1]
+        screens = [newest] * 4 if lost else [*screens[1:], newest]
         assert step.rewards[0] == other.rewards[0] and step.terminated[0] == other.terminated[0]
         if step.terminated[0]:
             break
-        assert np.array_equal(step.observations, plain.observe(by_hand)) and ball(states)
+        assert np.array_equal(step.observations[0], screens) and ball(states)
     assert step.terminated[0] and balls == 5
 
 
@@ -61,6 +66,23 @@ def test_training_with_service_ends_with_a_life_and_restarts_with_a_ball():
         states, observations = env.restart(step.states, [0])
         assert states[0].lives == lives and not states[0].lost and ball(states)
         assert np.array_equal(observations, env.observe(states))
+
+
+def test_lives_with_service_are_kept_in_replay_screen_by_screen():
+    env, frames = Breakout(side=48, serve=True), Frames((1, 2, 60), (4, 48, 48, 3), np.uint8, 4)
+    states, observations = env.reset([0, 1])
+    seen, lives = [], 0
+    for slot in range(60):
+        frames.write(slot, observations[None])
+        seen.append(observations)
+        step = env.step(states, [0, LEFT])
+        states, observations, over = step.states.copy(), step.observations.copy(), step.terminated
+        if over.any():
+            states[over], observations[over] = env.restart(states[over], np.arange(2)[over])
+            lives += 1
+    assert lives > 1
+    for slot, wanted in enumerate(seen):
+        assert np.array_equal(frames.read(np.zeros(2, int), np.arange(2), np.full(2, slot)), wanted)
 
 
 @pytest.mark.parametrize("whole", [False, True])
