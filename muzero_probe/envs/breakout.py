@@ -100,17 +100,12 @@ class _Console:
         """
         if not self.serve or state.over or self.has_ball(state):
             return state
-        for _ in range(SERVICE):
-            state, _ = self.follow(state, FIRE)
-            if self.has_ball(state):
-                break
-        self.now = GameState(
-            state.machine, state.screens[-1:] * SCREENS, lives=state.lives, lost=False, over=state.over
-        )
-        return self.now
+        self.serve_now()
+        screen = self._shrunk(np.maximum(*self._frames))
+        return self._keep((screen,) * SCREENS, lost=state.lost, over=self.ale.game_over())
 
     def serve_now(self) -> None:
-        """The same from the state that the emulator is in, which is kept no more than others on the way."""
+        """Presses FIRE from the state that the emulator is in until there is a ball, and keeps no state."""
         for _ in range(SERVICE if self.serve else 0):
             if self.ale.game_over() or self.ale.getRAM()[BALL]:
                 break
