@@ -9,7 +9,6 @@ if __name__ == "__main__":  # before anything large is imported
     start.begin("python -m muzero_probe.cli.ship")
 
 
-import csv
 import re
 import sys
 from collections.abc import Mapping, Sequence
@@ -25,6 +24,7 @@ from muzero_probe.checkpoints import ROOT, CheckpointError, checkpoint_path, con
 from muzero_probe.cli import arguments
 from muzero_probe.cli.seeds import show_seeds
 from muzero_probe.runs import inventory
+from muzero_probe.runs.metrics import read_table
 
 PROGRAM = "python -m muzero_probe.cli.ship"
 
@@ -95,12 +95,7 @@ def chosen(root: Path, agent: Agent, profile: str, steps: Sequence[int] = ()) ->
         raise CheckpointError(f"{root}/{profile}/{agent.name}: the run of seeds {show_seeds(found)} is unfinished")
     metrics = shipped.list_path(root, profile, agent.name).parent / "metrics"
     tables = [metrics / name for name in files.names(metrics, "*.csv")]
-    return paths + [path for path in tables if _seeds(path) <= set(seeds)]
-
-
-def _seeds(path: Path) -> set[int]:
-    """Returns the seeds of a table of metrics."""
-    return {int(row["seed"]) for row in csv.DictReader(files.read(path).decode().splitlines())}
+    return paths + [path for path in tables if set(read_table(path)) <= set(seeds)]
 
 
 def _ship(given: Arguments) -> int:
@@ -109,7 +104,7 @@ def _ship(given: Arguments) -> int:
     path = shipped.write(given.root, given.profile, agent.name, paths)
     size = sum(each.stat().st_size for each in paths) / 1e6
     print(f"{path}: {len(paths)} files, {size:.1f} MB")
-    with_metrics = {seed for each in paths if each.suffix == ".csv" for seed in _seeds(each)}
+    with_metrics = {seed for each in paths if each.suffix == ".csv" for seed in read_table(each)}
     if without := set(range(agent.profile(given.profile).seeds)) - with_metrics:
         arguments.trouble(PROGRAM, f"seeds {show_seeds(without)} ship without metrics, there is no table of them", 0)
     return 0

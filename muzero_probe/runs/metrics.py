@@ -26,13 +26,14 @@ def read_metrics(folder: Path) -> dict[int, Course]:
     """
     found: dict[int, Course] = {}
     for name in files.names(folder / "metrics", "*.csv"):
-        for seed, course in _read(folder / "metrics" / name).items():
+        for seed, course in read_table(folder / "metrics" / name).items():
             if seed not in found or course["step"][-1] > found[seed]["step"][-1]:
                 found[seed] = course
     return found
 
 
-def _read(path: Path) -> dict[int, Course]:
+def read_table(path: Path) -> dict[int, Course]:
+    """Returns the metrics of the seeds of one table; raises as `read_metrics`."""
     try:
         whole, _, _ = files.read(path).decode().rpartition("\n")
         if not whole:

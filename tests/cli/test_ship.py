@@ -29,7 +29,7 @@ def metrics(root: Path, name: str, *seeds: int) -> Path:
     path = root / "smoke" / "cartpole" / "metrics" / name
     path.parent.mkdir(exist_ok=True)
     with path.open("w", newline="") as file:
-        csv.writer(file).writerows([("step", "seed"), *((20, seed) for seed in seeds)])
+        csv.writer(file, lineterminator="\n").writerows([("step", "seed"), *((20, seed) for seed in seeds)])
     return path
 
 
