@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import numba
+from numba.core.types import unliteral
 
 from muzero_probe import files
 
@@ -106,11 +107,22 @@ def jit(function: Callable[..., Any] | None = None, *, inline: bool = False, cac
         made: Any = numba.njit(nogil=True, cache=kept is not None, error_model="numpy", forceinline=inline)(function)
     finally:
         config.CACHE_DIR = given
+    _pass_by_constants(made)
     if kept is not None:
         _name_by_chance(made._cache._cache_file)
         _seal(made._cache._cache_file)
         _compile_where_damaged(made._cache)
     return made
+
+
+def _pass_by_constants(made: Any) -> None:
+    """Compiles a function once for numbers of a type, where numba compiles it for every constant that a caller names."""
+    template = made.get_call_template
+
+    def of_types(args: tuple[Any, ...], kws: dict[str, Any]) -> Any:
+        return template(tuple(map(unliteral, args)), {name: unliteral(kind) for name, kind in kws.items()})
+
+    made.get_call_template = of_types
 
 
 def _compile_where_damaged(kept: Any) -> None:

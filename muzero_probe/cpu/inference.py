@@ -5,6 +5,8 @@ one thread. A row's result depends on the row and the weights alone, bit for bit
 an address or the processor (see `products`).
 """
 
+import numpy as np
+
 from muzero_probe.compiled import jit
 from muzero_probe.cpu.kinds import advance, predict, represent, scratch_for, weights_of
 from muzero_probe.cpu.rows import inlined
@@ -74,8 +76,10 @@ def step(theta, sizes, row_seeds, states, taken, latents, rewards, values, logit
 def unroll(w, sizes, plans, scratch, rewards):
     """Rewards [m, T] along plans [m, T] from the latents of the scratch, which move."""
     m, T = plans.shape
+    taken = np.empty(m, np.int64)
     for t in range(T):
-        advance(w, sizes, scratch.latents[:m], plans[:, t], scratch, scratch.inverses[:m])
+        taken[:] = plans[:, t]
+        advance(w, sizes, scratch.latents[:m], taken, scratch, scratch.inverses[:m])
         for i in range(m):
             rewards[i, t] = scratch.inverses[i]
 

@@ -5,11 +5,12 @@
     represent(w, sizes, observations, scratch)              h
     advance(w, sizes, states, taken, scratch, rewards)      g
     predict(w, sizes, m, scratch, values, logits)           f
-    loss_and_gradient(p, sizes, batch, losses, gradient)    of one seed's update
+    loss_and_gradient(p, sizes, batch, losses, grad)        of one seed's update
 
 Sizes have `latent` (D) and `actions` (A).
 """
 
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -19,17 +20,20 @@ from muzero_probe.cpu import mlp, mlp_gradient, parameters, residual, residual_g
 
 
 def _by_sizes(of_mlp: Callable[..., Any], of_residual: Callable[..., Any]) -> Callable[..., Any]:
-    """Returns a function for compiled code, which is one of two."""
+    """Returns a function for compiled code, which is one of two.
+
+    Its body becomes part of its caller: a layer of calls would be optimised once more, with all that is below it.
+    """
 
     def function(*given: Any) -> Any:
         raise NotImplementedError("compiled code calls it")
 
     def choose(*given):
         kinds = {getattr(kind, "instance_class", None) for kind in given}
-        chosen = of_residual if residual_parameters.Sizes in kinds else of_mlp
-        return lambda *given: chosen(*given)
+        return (of_residual if residual_parameters.Sizes in kinds else of_mlp).py_func
 
-    overload(function)(choose)
+    choose.__signature__ = inspect.signature(of_mlp.py_func)
+    overload(function, inline="always")(choose)
     return function
 
 
