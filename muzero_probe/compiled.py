@@ -116,7 +116,7 @@ def jit(function: Callable[..., Any] | None = None, *, inline: bool = False, cac
 
 
 def _pass_by_constants(made: Any) -> None:
-    """Compiles a function once for numbers of a type, where numba compiles it for every constant that a caller names."""
+    """Compiles a function once for numbers of a type; numba compiles it for every constant that a caller names."""
     template = made.get_call_template
 
     def of_types(args: tuple[Any, ...], kws: dict[str, Any]) -> Any:
