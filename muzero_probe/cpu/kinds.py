@@ -10,7 +10,6 @@
 Sizes have `latent` (D) and `actions` (A).
 """
 
-import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -20,20 +19,17 @@ from muzero_probe.cpu import mlp, mlp_gradient, parameters, residual, residual_g
 
 
 def _by_sizes(of_mlp: Callable[..., Any], of_residual: Callable[..., Any]) -> Callable[..., Any]:
-    """Returns a function for compiled code, which is one of two.
-
-    Its body becomes part of its caller: a layer of calls would be optimised once more, with all that is below it.
-    """
+    """Returns a function for compiled code, which is one of two."""
 
     def function(*given: Any) -> Any:
         raise NotImplementedError("compiled code calls it")
 
     def choose(*given):
         kinds = {getattr(kind, "instance_class", None) for kind in given}
-        return (of_residual if residual_parameters.Sizes in kinds else of_mlp).py_func
+        chosen = of_residual if residual_parameters.Sizes in kinds else of_mlp
+        return lambda *given: chosen(*given)
 
-    choose.__signature__ = inspect.signature(of_mlp.py_func)
-    overload(function, inline="always")(choose)
+    overload(function)(choose)
     return function
 
 
