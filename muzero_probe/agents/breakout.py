@@ -101,7 +101,7 @@ QUICK = replace(
 # seconds; every part runs, nothing is learned
 TINY = replace(
     DESK,
-    environment={**DESK.environment, "time_limit": 40},
+    environment={"side": 48, "field": True, "time_limit": 40},  # agents serve: diagnosis has waiting ones
     nets={"channels": 4, "head_planes": 2, "head_hidden": 8},
     search={"simulations": 4},
     training={

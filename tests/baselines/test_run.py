@@ -44,7 +44,7 @@ def small(agent: str, algorithm: str) -> Any:
         ("cartpole", "paper", 127 + 25_000, 8),
         ("lunar_lander", "desk", 127 + 15_625, 64),
         ("minatar", "desk", 127 + 12_500, 32),
-        ("breakout", "desk", 62 + 1_875, 32),
+        ("breakout", "desk", 62 + 10_000, 32),
     ],
 )
 def test_steps_are_those_of_muzero(agent: str, profile: str, slots: int, environments: int):
@@ -80,7 +80,7 @@ def test_hyperparameters_arrive(agent: str, algorithm: str):
 
 NETS = {  # shapes of the weights from the observation to the first head
     "minatar": [(16, 4, 3, 3), (128, 16 * 8 * 8)],
-    "breakout": [(32, 12, 8, 8), (64, 32, 4, 4), (64, 64, 3, 3), (512, 64 * 2 * 2)],
+    "breakout": [(32, 4, 8, 8), (64, 32, 4, 4), (64, 64, 3, 3), (512, 64 * 2 * 2)],
 }
 
 

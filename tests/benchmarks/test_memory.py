@@ -9,7 +9,7 @@ from benchmarks import memory
     ("title", "positions", "of_observation", "screen", "actions", "seeds"),
     [
         ("Cart Pole `paper`", 8 * 6_000, 4 * 4, 4 * 4, 2, 30),
-        ("Breakout (ALE) `desk`", 32 * 2_000, 4 * 48 * 48 * 3, 48 * 48 * 3, 4, 4),  # four screens, kept once
+        ("Breakout (ALE) `desk`", 32 * 3_000, 4 * 48 * 48, 48 * 48, 4, 4),  # four screens, kept once
     ],
 )
 def test_bytes(title: str, positions: int, of_observation: int, screen: int, actions: int, seeds: int):
